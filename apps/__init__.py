@@ -1,0 +1,1 @@
+"""The applications: thin modules over the shared core."""

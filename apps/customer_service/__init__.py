@@ -1,0 +1,1 @@
+"""Customer service: what does this customer want?"""

@@ -1,0 +1,41 @@
+"""Confusion pairs and the surest errors."""
+
+import numpy as np
+import pytest
+
+from tfarch.evaluation.confusion import confusions, worst
+
+LABELS = ["a", "b", "c"]
+#                right        a as b           a as b           b as c           a as b, surest     out of scope
+PROBABILITIES = np.array([[0.9, 0.1, 0], [0.4, 0.6, 0], [0.3, 0.7, 0], [0, 0.05, 0.95], [0.1, 0.9, 0], [0.0, 1.0, 0.0]])
+TARGETS = np.array([0, 0, 0, 1, 0, -1])
+TEXTS = ["right", "first", "second", "third", "fourth", "elsewhere"]
+
+
+def test_pairs_come_by_count_with_the_surest_errors_as_examples():
+    assert confusions(PROBABILITIES, TARGETS, LABELS, TEXTS) == [
+        {"label": "a", "predicted": "b", "count": 3, "examples": ["fourth", "second", "first"]},
+        {"label": "b", "predicted": "c", "count": 1, "examples": ["third"]},
+    ]
+
+
+def test_the_worst_errors_come_by_probability():
+    found = worst(PROBABILITIES, TARGETS, LABELS, TEXTS, most=2)
+    assert [each["text"] for each in found] == ["third", "fourth"]
+    assert found[0] == {"text": "third", "label": "b", "predicted": "c", "probability": pytest.approx(0.95)}
+
+
+def test_no_more_pairs_and_examples_than_asked():
+    probabilities, targets = np.tile([0.0, 1.0, 0.0], (9, 1)), np.array([0] * 5 + [2] * 4)
+    found = confusions(probabilities, targets, LABELS, [str(i) for i in range(9)], most=1)
+    assert [(each["label"], each["count"], len(each["examples"])) for each in found] == [("a", 5, 3)]
+
+
+def test_a_model_without_errors_has_none():
+    assert confusions(np.eye(3), np.arange(3), LABELS, ["x"] * 3) == []
+    assert worst(np.eye(3), np.arange(3), LABELS, ["x"] * 3) == []
+
+
+def test_texts_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="2 texts for 3 rows"):
+        worst(np.eye(3), np.arange(3), LABELS, ["x"] * 2)

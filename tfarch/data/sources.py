@@ -1,0 +1,168 @@
+"""From what `--data` names (a folder, one file, `tfds:NAME`) to a `Dataset` with training, validation and test rows.
+
+Where a part is not given it is split off the training rows, stratified and seeded; `Dataset.split` says which parts came about how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfarch.config import DataConfig
+from tfarch.data.normal_form import normal_form
+from tfarch.data.reading import FORMATS, Reading, read_table
+from tfarch.data.split import cut, hold_out
+from tfarch.data.tables import Dataset, Table
+from tfarch.errors import InputError
+
+PART_NAMES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
+_SHOWN = {"train": "train", "valid": "validation", "test": "test"}  # part -> what a reader calls it
+_MEND = "give a folder with train.csv, a CSV, TSV or JSONL file, or tfds:NAME"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a place holds: a reading for each part that is there, by its name in `PART_NAMES`.
+
+    Args:
+        name: name of the data set.
+        place: as the user gave it, for errors.
+        readings: part -> its rows.
+        sha256: hash by file name.
+        provenance: where the rows come from, ready for JSON.
+    """
+
+    name: str
+    place: str
+    readings: dict[str, Reading]
+    sha256: dict[str, str]
+    provenance: dict[str, Any]
+
+    def file_of(self, part: str) -> str:
+        """The file that a part came from, as an error should name it."""
+        shown = self.readings[part if part in self.readings else "train"].table.file
+        return str(Path(self.place) / shown) if self.provenance["kind"] == "folder" else self.place
+
+
+def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
+    """Reads the data that `path` names and splits off the parts that it lacks.
+
+    The same files, settings and seed give the same parts, in whatever order the rows stand. A test that is split off comes first
+    (`data.test_fraction` of the rows), validation next (`data.valid_fraction` of what remains), then the cut to `data.limit`.
+
+    Args:
+        path: a folder with train.csv (.tsv, .jsonl) and optionally valid/val/validation and test; one such file; or `tfds:NAME[:CONFIG]`.
+        data: columns, fractions, strictness.
+        seed: of the split and the cut.
+
+    Raises:
+        InputError: nothing usable is there, or the labels do not fit; names file, line, value and the mend.
+    """
+    source = _read(path, data)
+    tables = {part: reading.table for part, reading in source.readings.items()}
+    split = _complete(tables, source, data, seed)
+    if data.limit < 0:
+        raise InputError(f"data.limit={data.limit}", mend="0 keeps all rows")
+    if data.limit:
+        tables["train"] = tables["train"].select(cut(tables["train"], data.limit, seed))
+    bad_rows = tuple(row for reading in source.readings.values() for row in reading.bad_rows)
+    oos_label = None if data.oos_is_class else data.oos_label
+    dataset = Dataset(
+        source.name, **tables, bad_rows=bad_rows, sha256=source.sha256, split=split, provenance=source.provenance, oos_label=oos_label
+    )
+    _require_known_labels(dataset, source)
+    if len(dataset.labels) < 2:
+        found = f"the label {dataset.labels[0]!r} only" if dataset.labels else "no label in scope"
+        raise InputError(f"its training rows have {found}: two or more classes are needed", file=source.file_of("train"))
+    return dataset
+
+
+def _read(path: str | Path, data: DataConfig) -> Source:
+    if str(path).startswith("tfds:"):
+        from tfarch.data.tfds import read_tfds
+
+        return read_tfds(str(path), data)
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return _read_folder(path, data)
+        if not path.exists():
+            raise InputError("no such file or folder", file=path, mend=_MEND)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    reading = read_table(path, data)
+    return Source(
+        path.stem, str(path), {"train": reading}, {path.name: reading.sha256}, provenance("file", path.name, {"train": path.name})
+    )
+
+
+def _read_folder(folder: Path, data: DataConfig) -> Source:
+    there = sorted(each for each in folder.iterdir() if each.is_file() and each.suffix.lower() in FORMATS)
+    files: dict[str, Path] = {}
+    for part, names in PART_NAMES.items():
+        found = [each for each in there if each.stem.lower() in names]
+        if len(found) > 1:
+            raise InputError(f"{' and '.join(each.name for each in found)} both stand for {part}", file=folder, mend="leave one")
+        if found:
+            files[part] = found[0]
+    if "train" not in files:
+        has = f"it has {', '.join(each.name for each in there)}" if there else "it has no CSV, TSV or JSONL file"
+        raise InputError(f"no train.csv, train.tsv or train.jsonl in this folder; {has}", file=folder, mend=_MEND)
+    readings = {part: read_table(file, data) for part, file in files.items()}
+    hashes = {files[part].name: reading.sha256 for part, reading in readings.items()}
+    name = folder.resolve().name
+    return Source(name, str(folder), readings, hashes, provenance("folder", name, {part: file.name for part, file in files.items()}))
+
+
+def provenance(kind: str, source: str, files: dict[str, str], licence: str | None = None) -> dict[str, Any]:
+    """Where rows come from: `kind` is folder, file or tfds, `files` maps part to file; a licence that nobody stated is "unknown"."""
+    return {"kind": kind, "source": source, "files": files, "licence": licence or "unknown"}
+
+
+def _complete(tables: dict[str, Table], source: Source, data: DataConfig, seed: int) -> str:
+    """Splits the parts that `tables` lacks off its training rows, in place, and says in a sentence how each part came about."""
+    given = [f"{_SHOWN[part]} from {tables[part].file}" for part in ("valid", "test") if part in tables]
+    lacking = [part for part in ("test", "valid") if part not in tables]
+    train_file, shares = tables["train"].file, []
+    for part in lacking:
+        option = f"{part}_fraction"
+        fraction = getattr(data, option)
+        if not 0 < fraction < 1:
+            raise InputError(f"data.{option}={fraction:g} does not lie between 0 and 1", mend=f"or give a {_SHOWN[part]} file")
+        # The first of two splits leaves a text of each label for the second one.
+        leave = 2 if part == "test" and "valid" in lacking else 1
+        kept, held = hold_out(tables["train"], fraction, seed, part, leave)
+        if not held:
+            mend = "give each label three different texts or more, or a validation and a test file"
+            raise InputError(f"too few rows to split off a {_SHOWN[part]} part", file=source.file_of("train"), mend=mend)
+        tables[part] = tables["train"].select(held)
+        tables["train"] = tables["train"].select(kept)
+        shares.append(f"{_SHOWN[part]} ({fraction * 100:g} %{' of the rest' if shares else ''})")
+    if not lacking:
+        return f"All parts as given: train from {train_file}, {', '.join(given)}."
+    split_off = f"{' and '.join(shares)} split off {train_file}, stratified by label with seed {seed}, equal texts kept together"
+    sentence = "; ".join([*given, split_off])
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _require_known_labels(dataset: Dataset, source: Source) -> None:
+    """Every label in validation and test is a class or out of scope.
+
+    Raises:
+        InputError: one is not; names the first such row, and the class that is spelled nearly so.
+    """
+    known = {*dataset.labels, dataset.oos_label}
+    for part in ("valid", "test"):
+        table = getattr(dataset, part)
+        strange = [row for row, label in enumerate(table.labels) if label not in known]
+        if not strange:
+            continue
+        label = table.labels[strange[0]]
+        alike = next((each for each in dataset.labels if normal_form(each) == normal_form(label)), None)
+        more = len({table.labels[row] for row in strange}) - 1
+        mend = f"did you mean {alike!r}?" if alike else "add training rows with it, or take the row out"
+        others = f", nor are {more} more labels" if more > 1 else ", nor is 1 more label" if more else ""
+        raise InputError(
+            f"label {label!r} is in no training row{others}", file=source.file_of(part), line=table.lines[strange[0]], mend=mend
+        )

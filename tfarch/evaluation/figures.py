@@ -1,0 +1,156 @@
+"""What a report says, read off once for the terminal, the HTML page and the model card: columns, comparisons, numbers as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ABSENT = "–"  # what stands where nothing was measured
+REFERENCE = "float32"  # the variant that others are compared with
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measured figure of a variant or a baseline."""
+
+    title: str
+    unit: str
+    path: tuple[str, ...]  # where the figure stands in the row
+    scale: float = 1.0  # what it is multiplied with to be in `unit`
+    digits: int = 2
+    narrow: bool = True  # whether the terminal's table, too, has room for it
+    short: str = ""  # its title there
+
+    def value(self, row: Mapping[str, Any]) -> float | None:
+        """The figure in `unit`; None where it was not measured."""
+        found = at(row, *self.path)
+        return None if found is None or not math.isfinite(found) else found * self.scale
+
+    def text(self, row: Mapping[str, Any]) -> str:
+        """The figure as written in a table, without its unit."""
+        value = self.value(row)
+        return ABSENT if value is None else f"{value:,.{self.digits}f}"
+
+
+SIZE = Column("size", "MB", ("bytes",), 1e-6)
+ACCURACY = Column("accuracy", "%", ("metrics", "accuracy"), 100)
+MACRO_F1 = Column("macro F1", "%", ("metrics", "macro_f1"), 100)
+AGREEMENT = Column("same label as float32", "%", ("parity", "label_agreement"), 100, short="agree")
+
+
+def variant_columns(variants: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """The columns that at least one of the rows has a figure for; latency at every thread count that was measured."""
+    columns = [
+        SIZE,
+        Column("gzipped", "MB", ("gzip_bytes",), 1e-6, short="gzip"),
+        Column("zeros", "%", ("sparsity",), 100, digits=1),
+        ACCURACY,
+        MACRO_F1,
+        Column("ECE", "", ("metrics", "ece"), digits=3),
+        Column("NLL", "", ("metrics", "nll"), digits=3, narrow=False),
+        Column("accuracy in scope, rejecting", "%", ("metrics", "in_scope_accuracy"), 100, narrow=False),
+        Column("out-of-scope recall", "%", ("metrics", "oos_recall"), 100, short="OOS rec."),
+        Column("out-of-scope AUROC", "", ("metrics", "oos_auroc"), digits=3, narrow=False),
+        Column("FPR95", "%", ("metrics", "fpr95"), 100, digits=1, narrow=False),
+    ]
+    for threads in thread_counts(variants):
+        noun = "thread" if threads == 1 else "threads"
+        path = ("latency_ms", f"threads_{threads}")
+        columns.append(Column(f"p50, {threads} {noun}", "ms", (*path, "p50"), short=f"p50 {threads}t"))
+        columns.append(Column(f"p95, {threads} {noun}", "ms", (*path, "p95"), narrow=False))
+    columns.append(AGREEMENT)
+    return [column for column in columns if any(column.value(variant) is not None for variant in variants)]
+
+
+def thread_counts(variants: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The thread counts at which a variant's latency was measured, rising."""
+    names = {name for variant in variants for name in variant.get("latency_ms") or ()}
+    return sorted(int(name.removeprefix("threads_")) for name in names)
+
+
+def at(values: Any, *path: str) -> Any:
+    """The value under nested keys; None where a key is missing on the way."""
+    for key in path:
+        if not isinstance(values, Mapping):
+            return None
+        values = values.get(key)
+    return values
+
+
+def chosen_variant(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The variant that ships, if the report has measured it."""
+    return next((each for each in report.get("variants") or () if each["name"] == report.get("chosen")), None)
+
+
+def reference_variant(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The uncompressed variant that the others are held against, if there is one."""
+    return next((each for each in report.get("variants") or () if each["name"] == REFERENCE), None)
+
+
+def scored_rows(variant: Mapping[str, Any]) -> int | None:
+    """The rows in scope that its accuracy was measured on; None where no class table tells."""
+    table = at(variant, "metrics", "per_class")
+    return sum(each["support"] for each in table.values()) if table else None
+
+
+def latency(variant: Mapping[str, Any]) -> tuple[float, int] | None:
+    """The median milliseconds of one text and the thread count, at the fewest threads measured."""
+    for threads in thread_counts([variant]):
+        p50 = at(variant, "latency_ms", f"threads_{threads}", "p50")
+        if p50 is not None:
+            return p50, threads
+    return None
+
+
+def headline(report: Mapping[str, Any]) -> str | None:
+    """The result in two sentences: what the shipped file reaches, and what it is against float32. None where none was chosen."""
+    variant = chosen_variant(report)
+    if variant is None:
+        return None
+    facts = []
+    accuracy, rows, speed = ACCURACY.value(variant), scored_rows(variant), latency(variant)
+    if accuracy is not None:
+        facts.append(f"labels {accuracy:.2f} % of {f'{rows:,} ' if rows else 'the '}test rows correctly")
+    if SIZE.value(variant) is not None:
+        facts.append(f"takes {SIZE.text(variant)} MB")
+    if speed:
+        facts.append(f"answers a text in {speed[0]:.2f} ms on {threads_text(speed[1])}")
+    against = comparison(variant, reference_variant(report))
+    first = f"{variant['name']} {join(facts)}." if facts else f"{variant['name']} was chosen."
+    return f"{first} Against {REFERENCE} it is {join(against)}." if against else first
+
+
+def comparison(variant: Mapping[str, Any], reference: Mapping[str, Any] | None) -> list[str]:
+    """What the variant is against the reference, in words: size, speed and accuracy, as far as both were measured."""
+    if reference is None or variant is reference:
+        return []
+    facts = []
+    size, before = SIZE.value(variant), SIZE.value(reference)
+    if size and before:
+        facts.append(_times(before / size, "smaller", "larger"))
+    now, then = latency(variant), latency(reference)
+    if now and then and now[1] == then[1]:
+        facts.append(_times(then[0] / now[0], "faster", "slower"))
+    reached, full = ACCURACY.value(variant), ACCURACY.value(reference)
+    if reached is not None and full is not None:
+        points = f"{abs(reached - full):.2f}"
+        facts.append("equally accurate" if points == "0.00" else f"{points} points {'more' if reached > full else 'less'} accurate")
+    return facts
+
+
+def _times(ratio: float, better: str, worse: str) -> str:
+    """A ratio in words: 3.8 -> "3.8 times smaller"; 0.5 -> "2.0 times larger"."""
+    text = f"{max(ratio, 1 / ratio):.1f}"
+    return f"as {'large' if better == 'smaller' else 'fast'}" if text == "1.0" else f"{text} times {better if ratio > 1 else worse}"
+
+
+def threads_text(threads: int) -> str:
+    """ "one thread", "2 threads"."""
+    return "one thread" if threads == 1 else f"{threads} threads"
+
+
+def join(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

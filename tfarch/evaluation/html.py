@@ -1,0 +1,85 @@
+"""report.html: one self-contained file that a person reads, prints or mails. No network, no font or script from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from tfarch.evaluation.figures import (
+    ACCURACY,
+    SIZE,
+    at,
+    chosen_variant,
+    comparison,
+    headline,
+    latency,
+    reference_variant,
+    scored_rows,
+    threads_text,
+)
+from tfarch.evaluation.markup import Markup, join, tag
+from tfarch.evaluation.sections import SECTIONS
+
+TEMPLATE = Path(__file__).with_name("report_template.html")
+
+
+def render_html(report: Mapping[str, Any]) -> str:
+    """The page of a report (DESIGN 4.3 and its optional parts); parts that the report lacks are left out."""
+    title = report.get("name") or at(report, "data", "name") or report.get("app") or "tfarch"
+    contents, links = [], []
+    for section in SECTIONS:
+        content = join(section.content(report))
+        if content:
+            contents.append(tag("section", tag("h2", section.title), content, id=section.name))
+            links.append(tag("a", section.title, href=f"#{section.name}"))
+    context = [each for each in (report.get("app"), report.get("task"), (report.get("created") or "")[:10]) if each and each != title]
+    page = Template(TEMPLATE.read_text(encoding="utf-8"))
+    return page.substitute(
+        title=join(f"{title} – tfarch report"),
+        head=join(
+            [
+                tag("p", " · ".join(str(each).replace("_", " ") for each in context), class_="context") if context else None,
+                tag(
+                    "h1",
+                    str(title),
+                    tag("span", "quick run: a look, not a result", class_="badge warning") if report.get("quick") else None,
+                ),
+                tag("p", headline(report), class_="lead") if headline(report) else None,
+                _tiles(report),
+            ]
+        ),
+        links=join(links),
+        sections=join(contents),
+    )
+
+
+def _tiles(report: Mapping[str, Any]) -> Markup | None:
+    """The shipped file's figures in large type."""
+    variant = chosen_variant(report)
+    if variant is None:
+        return None
+    tiles = []
+    accuracy, interval, rows = ACCURACY.value(variant), at(variant, "metrics", "accuracy_interval"), scored_rows(variant)
+    if accuracy is not None:
+        band = f"95 %: {interval[0] * 100:.1f} to {interval[1] * 100:.1f}" if interval else None
+        tiles.append(_tile("accuracy", f"{accuracy:.2f}", "%", band or (f"{rows:,} rows" if rows else None)))
+    if SIZE.value(variant) is not None:
+        tiles.append(_tile("size", SIZE.text(variant), "MB", variant.get("file")))
+    speed = latency(variant)
+    if speed:
+        tiles.append(_tile("latency, median", f"{speed[0]:.2f}", "ms", f"one text, {threads_text(speed[1])}"))
+    facts = comparison(variant, reference_variant(report))
+    if facts:
+        tiles.append(tag("div", tag("span", "against float32", class_="faint"), [tag("b", fact) for fact in facts], class_="tile words"))
+    return tag("div", tiles, class_="tiles") if tiles else None
+
+
+def _tile(name: str, figure: str, unit: str, note: str | None) -> Markup:
+    parts = [
+        tag("span", name, class_="faint"),
+        tag("strong", figure, tag("small", unit)),
+        tag("span", note, class_="faint") if note else None,
+    ]
+    return tag("div", parts, class_="tile")

@@ -1,0 +1,408 @@
+"""The sections of report.html, in their order. A section is a function that takes the report and gives its content, or None where the
+report has nothing for it; a further one is written here or elsewhere and added to `SECTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tfarch.evaluation.figures import (
+    ABSENT,
+    ACCURACY,
+    SIZE,
+    at,
+    chosen_variant,
+    latency,
+    scored_rows,
+    threads_text,
+    variant_columns,
+)
+from tfarch.evaluation.markup import Child, Markup, named, quoted, tag
+from tfarch.evaluation.metrics import wilson_interval
+from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
+
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the page; `name` is its anchor."""
+
+    name: str
+    title: str
+    content: Callable[[Report], Child]
+
+
+def variants(report: Report) -> Child:
+    """Every exported file beside the others, and the baselines below."""
+    rows, baselines = report.get("variants") or [], report.get("baselines") or []
+    if not rows and not baselines:
+        return None
+    columns = variant_columns([*rows, *baselines])
+    best = {column.path: _best(column, rows) for column in columns}
+    heads = [tag("th", "variant", scope="col")]
+    heads += [tag("th", column.title, column.unit and tag("small", column.unit), scope="col", class_="number") for column in columns]
+    lines = [_variant_row(row, columns, best, row["name"] == report.get("chosen")) for row in rows]
+    if baselines:
+        lines.append(tag("tr", tag("th", "baselines", scope="rowgroup", colspan=len(columns) + 1), class_="group"))
+        lines += [_variant_row(row, columns, {}, False) for row in baselines]
+    note = [
+        "Measured on the exported files themselves. The file that ships is marked; the best figure of each column is bold. ",
+        "MB: millions of bytes. ECE: expected calibration error. p50, p95: half, or 95 %, of the texts take at most this long, alone.",
+    ]
+    return [
+        _scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures pinned")),
+        tag("p", note, class_="note"),
+    ]
+
+
+def trade(report: Report) -> Child:
+    """Size against quality and latency against quality."""
+    rows = [row for row in report.get("variants") or [] if ACCURACY.value(row) is not None]
+    slow = [(row, latency(row)) for row in rows]
+    fewest = min((speed[1] for _, speed in slow if speed), default=None)
+    by_size = [_point(row, SIZE.value(row), report) for row in rows if SIZE.value(row)]
+    by_speed = [_point(row, speed[0], report) for row, speed in slow if speed and speed[1] == fewest]
+    plots = []
+    if by_size:
+        plots.append(
+            _figure(scatter(by_size, title="Size and accuracy", x="size of the file, MB", y="accuracy, %"), "Smaller is to the left.")
+        )
+    if by_speed:
+        x = f"median ms of a text, {threads_text(fewest)}"
+        plots.append(_figure(scatter(by_speed, title="Latency and accuracy", x=x, y="accuracy, %"), "Faster is to the left."))
+    bars = "Bars: 95 % interval of the accuracy (Wilson). Overlapping bars say that this test set cannot tell two files apart."
+    return [tag("div", plots, class_="plots"), tag("p", bars, class_="note")] if plots else None
+
+
+def probabilities(report: Report) -> Child:
+    """The reliability diagram, temperature and threshold."""
+    diagram, calibration, threshold = report.get("reliability"), report.get("calibration"), report.get("out_of_scope")
+    metrics = at(chosen_variant(report), "metrics") or {}
+    facts = [
+        ("calibration error (ECE)", _number(metrics.get("ece"), 3)),
+        ("negative log-likelihood, test", _number(metrics.get("nll"), 3)),
+        ("temperature", _number(at(calibration, "temperature"), 3)),
+        ("fitted on", at(calibration, "fitted_on")),
+        ("NLL there, before and after", _pair(at(calibration, "nll_before"), at(calibration, "nll_after"), 4)),
+        ("out of scope below", _number(at(threshold, "threshold"), 3)),
+        ("score", at(threshold, "method")),
+        ("threshold chosen on", at(threshold, "chosen_on")),
+        ("in-scope accuracy, rejected is wrong", _share(metrics.get("in_scope_accuracy"))),
+        ("out-of-scope rows rejected", _share(metrics.get("oos_recall"))),
+        ("AUROC, in scope against out", _number(metrics.get("oos_auroc"), 3)),
+        ("FPR95, out-of-scope rows let in", _share(metrics.get("fpr95"))),
+    ]
+    plot = None
+    if diagram and any(diagram["counts"]):
+        drawn = reliability_diagram(diagram["edges"], diagram["accuracy"], diagram["confidence"], diagram["counts"])
+        plot = _figure(drawn, "Bars: share that is right. Ticks: what the model said. They meet where it is honest.")
+    listed = _facts(facts)
+    return tag("div", plot, listed, class_="plots") if plot or (listed and (calibration or threshold)) else None
+
+
+def training(report: Report) -> Child:
+    """Loss and accuracy by epoch, and what the training took."""
+    made = report.get("train") or {}
+    history = made.get("history") or []
+    plots = []
+    losses = [_curve(history, "loss", "train", "first"), _curve(history, "valid_loss", "validation", "second")]
+    accuracy = _curve(
+        [{**row, "share": row["valid_accuracy"] * 100} for row in history if row.get("valid_accuracy") is not None],
+        "share",
+        "validation",
+        "second",
+    )
+    best = made.get("best_epoch")
+    epochs = "epoch" if best is None else f"epoch ({best} was kept)"
+    for curves, title, y in ((losses, "Loss", "loss"), ([accuracy], "Accuracy", "accuracy, %")):
+        drawn = [curve for curve in curves if curve]
+        if drawn:
+            plots.append(_figure(line_chart(drawn, title=title, x=epochs, y=y, mark=best), None))
+    speed = made.get("examples_per_second")
+    facts = [
+        ("time", _seconds(made.get("seconds"))),
+        (
+            "throughput",
+            speed
+            and f"{speed:,.0f} examples/s" + (f", {made['tokens_per_second']:,.0f} tokens/s" if made.get("tokens_per_second") else ""),
+        ),
+        ("updates", _number(made.get("steps"))),
+        ("epochs", _number(made.get("epochs"))),
+        ("epoch kept", _number(best)),
+        ("precision", made.get("precision")),
+        ("replicas", _number(made.get("replicas"))),
+    ]
+    listed = _facts(facts)
+    return [tag("div", plots, class_="plots") if plots else None, listed] if plots or listed else None
+
+
+def classes(report: Report) -> Child:
+    """The per-class table of the shipped file, weakest first; sorted by a click."""
+    variant = chosen_variant(report)
+    table = at(variant, "metrics", "per_class")
+    if not table:
+        return None
+    titles = ("class", "precision", "recall", "F1", "rows")
+    heads = []
+    for place, title in enumerate(titles):
+        order = "ascending" if title == "F1" else None
+        heads.append(tag("th", tag("button", title, type="button"), scope="col", class_=place and "number", aria_sort=order))
+    lines = []
+    for label, figures in sorted(table.items(), key=lambda item: item[1]["f1"]):
+        cells = [tag("th", named(label), scope="row", data_value=label)]
+        cells += [tag("td", f"{figures[key] * 100:.1f}", class_="number", data_value=figures[key]) for key in ("precision", "recall")]
+        bar = tag("span", class_="meter", style=f"--share:{figures['f1']:.3f}")
+        cells.append(tag("td", bar, f"{figures['f1'] * 100:.1f}", class_="number", data_value=figures["f1"]))
+        cells.append(tag("td", f"{figures['support']:,}", class_="number", data_value=figures["support"]))
+        lines.append(tag("tr", cells))
+    count = len(table)
+    note = f"{count} classes of {variant['name']}, in per cent; weakest F1 first. A click on a heading sorts by it."
+    body = tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures sortable")
+    return [tag("p", note, class_="note"), _scrolled(body, tall=count > 16)]
+
+
+def confused(report: Report) -> Child:
+    """The pairs of classes that are taken for each other, with texts."""
+    pairs = report.get("confusions") or []
+    if not pairs:
+        return None
+    items = []
+    for pair in pairs:
+        names = [named(pair["label"]), tag("span", " taken for ", class_="faint"), named(pair["predicted"])]
+        head = tag("div", tag("span", names), tag("span", f"{pair['count']}×", class_="count"), class_="pair")
+        texts = [tag("li", quoted(text)) for text in pair.get("examples") or []]
+        items.append(tag("li", head, tag("ul", texts) if texts else None))
+    return tag("ol", items, class_="cards")
+
+
+def errors(report: Report) -> Child:
+    """The errors that the model was surest of."""
+    rows = report.get("worst") or []
+    if not rows:
+        return None
+    lines = []
+    for row in rows:
+        lines.append(
+            tag(
+                "tr",
+                tag("td", quoted(row["text"]), data_title="text"),
+                tag("td", named(row["label"]), data_title="labelled"),
+                tag("td", named(row["predicted"]), data_title="predicted"),
+                tag("td", f"{row['probability'] * 100:.1f} %", class_="number", data_title="probability"),
+            )
+        )
+    heads = [tag("th", title, scope="col") for title in ("text", "labelled", "predicted")]
+    heads.append(tag("th", "probability", scope="col", class_="number"))
+    note = tag("p", "Either the model or the label is wrong here: worth reading before anything is tuned.", class_="note")
+    return [note, tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="stacked")]
+
+
+def data(report: Report) -> Child:
+    """The data's counts and what the checks found, with places."""
+    about = report.get("data") or {}
+    if not about:
+        return None
+    facts = [
+        ("name", about.get("name")),
+        ("training rows", _number(about.get("train"))),
+        ("validation rows", _number(about.get("valid"))),
+        ("test rows", _number(about.get("test"))),
+        ("of these out of scope", _number(about.get("out_of_scope_test") or None)),
+        ("classes", _number(about.get("classes"))),
+    ]
+    findings = about.get("findings")
+    items = [_finding(each) for each in sorted(findings or [], key=lambda each: _severity(each)[0])]
+    listed = tag("ul", items, class_="findings") if items else None
+    clean = tag("p", "The checks found nothing to mend.", class_="note") if findings == [] else None
+    return [_facts(facts), listed, clean]
+
+
+def parity(report: Report) -> Child:
+    """How far the exported files are from the Keras model, and the compressed ones from float32."""
+    figures = report.get("parity") or {}
+    names = {"keras_saved_model": "SavedModel", "keras_tflite": "TFLite float32", "keras_runtime": "tfarch.runtime"}
+    bound = figures.get("bound")
+    lines = []
+    for key, title in names.items():
+        if figures.get(key) is not None:
+            lines.append(_parity_row(title, "Keras", figures[key], None, None if bound is None else figures[key] <= bound))
+    for row in report.get("variants") or []:
+        found = row.get("parity")
+        if found and found.get("against") != row["name"]:
+            lines.append(
+                _parity_row(row["name"], found.get("against"), found.get("max_abs_difference"), found.get("label_agreement"), None)
+            )
+    if not lines:
+        return None
+    titles = [("file", False), ("against", False), ("largest difference of a probability", True), ("same label, %", True), ("bound", True)]
+    heads = [tag("th", title, scope="col", class_="number" if right else None) for title, right in titles]
+    texts = figures.get("texts")
+    notes = [
+        f"Over {texts:,} texts. " if texts else None,
+        f"The bound for the uncompressed forms is {bound:g}. " if bound is not None else None,
+        None if figures.get("holds") is None else "The gate holds." if figures["holds"] else tag("b", "The gate does not hold."),
+    ]
+    return [tag("p", notes, class_="note"), _scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures"))]
+
+
+def made(report: Report) -> Child:
+    """All that is needed to make it again: command, settings, machine, versions, hashes."""
+    machine = dict(report.get("machine") or {})
+    model = report.get("model") or {}
+    facts = [
+        ("made", report.get("created")),
+        ("seed", _plain(report.get("seed"))),
+        ("structure", model.get("structure")),
+        ("weights", model.get("weights")),
+        ("layers × width", _plain(model.get("layers")) and f"{model['layers']} × {model.get('width', ABSENT)}"),
+        ("parameters", _number(model.get("parameters"))),
+        ("revision", report.get("revision")),
+    ]
+    command = report.get("command")
+    blocks: list[Child] = [tag("pre", tag("code", command)) if command else None, _facts(facts)]
+    if machine:
+        blocks.append(
+            [tag("h3", "Machine and versions"), _facts([(key.replace("_", " "), _plain(value)) for key, value in machine.items()])]
+        )
+    hashes = [(name, digest) for name, digest in (at(report, "data", "sha256") or {}).items()]
+    if hashes:
+        blocks.append([tag("h3", "SHA-256 of the data"), _facts([(name, tag("code", digest)) for name, digest in hashes])])
+    settings = list(_flat(report.get("config") or {}))
+    if settings:
+        body = _facts([(key, tag("code", value)) for key, value in settings])
+        blocks.append(tag("details", tag("summary", f"All {len(settings)} settings"), body))
+    return blocks if command or machine or settings or hashes or any(value for _, value in facts) else None
+
+
+SECTIONS = (
+    Section("variants", "Variants", variants),
+    Section("trade", "Size, latency, quality", trade),
+    Section("probabilities", "Probabilities", probabilities),
+    Section("classes", "Classes", classes),
+    Section("confusions", "Confusions", confused),
+    Section("errors", "Surest errors", errors),
+    Section("training", "Training", training),
+    Section("data", "Data", data),
+    Section("parity", "Parity", parity),
+    Section("made", "How it was made", made),
+)
+
+
+def _variant_row(row: Report, columns: Sequence, best: Mapping, chosen: bool) -> Markup:
+    name = tag("th", named(row["name"]), tag("span", "ships", class_="badge") if chosen else None, scope="row")
+    cells = []
+    for column in columns:
+        text = column.text(row)
+        bold = text != ABSENT and text == best.get(column.path)
+        cells.append(tag("td", tag("b", text) if bold else text, class_="number" + (" absent" if text == ABSENT else "")))
+    return tag("tr", name, cells, class_="chosen" if chosen else None)
+
+
+def _best(column, rows: Sequence[Report]) -> str | None:
+    """The best figure of a column as written; None where all are equal or there is no better and worse."""
+    high = {"accuracy", "macro_f1", "in_scope_accuracy", "oos_recall", "oos_auroc"}
+    low = {"bytes", "gzip_bytes", "ece", "nll", "fpr95", "p50", "p95"}
+    values = [value for row in rows if (value := column.value(row)) is not None]
+    if column.path[-1] not in high | low or len({f"{value:.{column.digits}f}" for value in values}) < 2:
+        return None
+    return f"{(max if column.path[-1] in high else min)(values):,.{column.digits}f}"
+
+
+def _point(row: Report, x: float, report: Report) -> Point:
+    kind = "chosen" if row["name"] == report.get("chosen") else "reference" if row["name"] == "float32" else ""
+    interval, rows = at(row, "metrics", "accuracy_interval"), scored_rows(row)
+    if interval is None and rows:
+        interval = wilson_interval(round(row["metrics"]["accuracy"] * rows), rows)
+    low, high = (None, None) if interval is None else (interval[0] * 100, interval[1] * 100)
+    return Point(x, ACCURACY.value(row), row["name"], kind, low, high)
+
+
+def _curve(history: Sequence[Report], key: str, name: str, kind: str) -> Line | None:
+    known = [row for row in history if row.get(key) is not None]
+    return Line(name, [row["epoch"] for row in known], [row[key] for row in known], kind) if known else None
+
+
+def _severity(finding: Report) -> tuple[int, str]:
+    names = ("error", "warning", "note")
+    name = finding.get("severity")
+    return (names.index(name), name) if name in names else (len(names), "note")
+
+
+def _finding(finding: Report) -> Markup:
+    severity = _severity(finding)[1]
+    head = [tag("span", severity, class_=f"badge {severity}"), " ", finding.get("message") or finding.get("kind", "")]
+    examples = []
+    for each in finding.get("examples") or []:
+        place = ":".join(str(part) for part in (each.get("file"), each.get("line")) if part is not None)
+        parts = [tag("code", place) if place else None, named(each["label"]) if each.get("label") else None]
+        parts.append(quoted(each["text"]) if each.get("text") is not None else None)
+        examples.append(tag("li", [[part, " "] for part in parts if part is not None]))
+    more = (finding.get("count") or 0) - len(examples)
+    if examples and more > 0:
+        examples.append(tag("li", f"and {more:,} more", class_="faint"))
+    if not examples:
+        return tag("li", tag("p", head))
+    return tag("li", tag("details", tag("summary", head), tag("ul", examples), open=severity != "note"))
+
+
+def _parity_row(name: str, against: str | None, difference: float | None, agreement: float | None, holds: bool | None) -> Markup:
+    verdict = ABSENT if holds is None else "holds" if holds else "broken"
+    return tag(
+        "tr",
+        tag("th", name, scope="row"),
+        tag("td", against or ABSENT),
+        tag("td", ABSENT if difference is None else f"{difference:.1e}", class_="number"),
+        tag("td", ABSENT if agreement is None else f"{agreement * 100:.2f}", class_="number"),
+        tag("td", verdict, class_=f"number verdict {verdict}" if holds is not None else "number"),
+    )
+
+
+def _facts(facts: Iterable[tuple[str, Child]]) -> Markup | None:
+    """A list of named facts without those that are unknown."""
+    known = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]
+    return tag("dl", known, class_="facts") if known else None
+
+
+def _figure(plot: Markup, caption: str | None) -> Markup:
+    return tag("figure", plot, tag("figcaption", caption) if caption else None)
+
+
+def _scrolled(table: Markup, *, tall: bool = False) -> Markup:
+    """A table that scrolls inside the page where it is wider, or much taller, than a screen."""
+    return tag("div", table, class_="scroll tall" if tall else "scroll", tabindex="0")
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Nested settings as dotted names and values."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _plain(value) or "none"
+
+
+def _plain(value: Any) -> str | None:
+    if value is None:
+        return None
+    return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
+
+
+def _number(value: float | None, digits: int = 0) -> str | None:
+    return None if value is None else f"{value:,.{digits}f}"
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value * 100:.1f} %"
+
+
+def _pair(first: float | None, second: float | None, digits: int) -> str | None:
+    return None if first is None or second is None else f"{first:.{digits}f}, {second:.{digits}f}"
+
+
+def _seconds(value: float | None) -> str | None:
+    if value is None:
+        return None
+    return f"{value:.1f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"

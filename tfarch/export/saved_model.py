@@ -1,0 +1,107 @@
+"""A SavedModel that takes strings: the tokeniser as graph operations before the classifier, in the layout that TF Serving runs.
+
+`serving_default` takes `texts`, string `[batch]`, and gives for each text
+
+- `labels`, string `[batch]`: the most probable class;
+- `probabilities`, float32 `[batch, classes]`;
+- `classes`, string `[batch, classes]`: the name of each probability. It is the same row for every text, because the row format of TF
+  Serving's REST `predict` needs the batch as the first dimension of every output (its Classify API has the same shape); gRPC's
+  `output_filter` leaves it out.
+
+    curl -d '{"instances": ["where is my card?"]}' http://localhost:8501/v1/models/NAME:predict
+    {"predictions": [{"labels": "card_arrival", "probabilities": [0.97, ...], "classes": ["card_arrival", ...]}]}
+
+The tokeniser needs TensorFlow Text's operations: TF Serving is linked with them, Python has them after `import tensorflow_text`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  registers the operations that a loaded file needs
+
+from tfarch.errors import BundleError
+from tfarch.export.text_graph import TextGraph
+from tfarch.runtime.tokeniser import Tokeniser
+
+
+class _TextClassifier(tf.Module):
+    """What is saved: the weights and one function, without the model's training state."""
+
+    def __init__(self, model: tf.keras.Model, text_graph: TextGraph, labels: Sequence[str]):
+        super().__init__(name="text_classifier")
+        self.weights = model.weights
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
+        def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+            inputs = dict(zip(("ids", "mask", "segment_ids"), text_graph(texts), strict=True))
+            probabilities = tf.cast(model({name: inputs[name] for name in model.input_names}, training=False), tf.float32)
+            names = tf.constant(list(labels))
+            return {
+                "labels": tf.gather(names, tf.argmax(probabilities, axis=1)),
+                "probabilities": probabilities,
+                "classes": tf.broadcast_to(names, tf.shape(probabilities)),
+            }
+
+        self.serve = serve
+
+
+def write_saved_model(directory: Path, model: tf.keras.Model, tokeniser: Tokeniser, labels: Sequence[str], max_length: int) -> None:
+    """Writes `directory` (for TF Serving: a folder whose name is the version's number), in place of what was there.
+
+    Args:
+        model: functional; int32 inputs `[batch, length]` named ids, mask and segment_ids, in any order; gives probabilities
+            `[batch, classes]`.
+        labels: the classes in the order of the output.
+        max_length: most tokens of a text, [CLS] and [SEP] included; longer texts are cut.
+
+    Raises:
+        ValueError: the model's output has not as many classes as there are labels.
+    """
+    if model.output_shape[-1] != len(labels):
+        raise ValueError(f"{len(labels)} labels for a model of {model.output_shape[-1]} classes")
+    directory = Path(directory)
+    beside = directory.with_name(f"{directory.name}.{os.getpid()}.part")
+    classifier = _TextClassifier(model, TextGraph(tokeniser, max_length), labels)
+    try:
+        # Gradients are for training on: a file that serves has no use for them.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(classifier, str(beside), signatures={"serving_default": classifier.serve}, options=options)
+        shutil.rmtree(directory, ignore_errors=True)
+        os.replace(beside, directory)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+class SavedModelClassifier:
+    """A written SavedModel, run as TF Serving runs it.
+
+    Raises:
+        BundleError: the folder is not a readable SavedModel with the signature above.
+    """
+
+    def __init__(self, directory: Path):
+        if not (Path(directory) / "saved_model.pb").is_file():
+            raise BundleError("is no SavedModel: saved_model.pb is missing", file=directory, mend="export the model again")
+        try:
+            self._loaded = tf.saved_model.load(str(directory))
+            self._serve = self._loaded.signatures["serving_default"]
+        except (tf.errors.OpError, OSError, LookupError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise BundleError(f"cannot be loaded: {reason}", file=directory, mend="export the model again") from error
+
+    def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """float32 `[texts, classes]`, in the order of `texts`; batches are made of texts of like length, to pad little."""
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        classes = self._serve.structured_outputs["probabilities"].shape[1]
+        result = np.empty((len(texts), classes), np.float32)
+        for start in range(0, len(texts), batch_size):
+            rows = order[start : start + batch_size]
+            result[rows] = self._serve(texts=tf.constant([encoded[row] for row in rows]))["probabilities"].numpy()
+        return result

@@ -1,0 +1,144 @@
+"""The encoder's layers that hold no kernels: registered, so that TF-MOT can clone a model and Keras can read it back.
+
+TF-MOT prunes and quantises `Dense`; everything else of the encoder is written so that it needs no rule: attention over already projected
+queries, keys and values, masking, pooling, and dropout whose masks depend on nothing but a seed and a counter.
+Masks are expanded with `tf.expand_dims`: indexing with `None` becomes a StridedSlice that TFLite cannot convert for dynamic lengths.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+# Added to the scores of padded keys. exp(-30) is below float32's rounding of a softmax, and integer softmax keeps its scale (-1e9 ruins it).
+MASKED_SCORE = -30.0
+
+register = tf.keras.saving.register_keras_serializable(package="tfarch")
+
+
+@register
+class SelfAttention(tf.keras.layers.Layer):
+    """Scaled dot-product attention (Vaswani et al. 2017, section 3.2) over projected inputs.
+
+    Inputs: query, key, value, each `[batch, length, heads * head_width]`, and mask `[batch, length]` (1 token, 0 padding).
+    Output: `[batch, length, heads * head_width]`.
+    """
+
+    def __init__(self, heads: int, dropout: float = 0.0, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.heads = heads
+        self.dropout = Dropout(dropout, seed=seed, dtype=self.dtype_policy) if dropout else None
+
+    def call(self, inputs, training=None):
+        query, key, value, mask = inputs
+        width = query.shape[-1]
+        head_width = width // self.heads
+        shape = tf.shape(query)
+
+        def split(tensor):  # [batch, heads, length, head_width]
+            return tf.transpose(tf.reshape(tensor, [shape[0], shape[1], self.heads, head_width]), [0, 2, 1, 3])
+
+        scores = tf.matmul(split(query * (1.0 / math.sqrt(head_width))), split(key), transpose_b=True)
+        padding = (1.0 - tf.cast(mask, scores.dtype)) * MASKED_SCORE
+        probabilities = tf.nn.softmax(scores + tf.expand_dims(tf.expand_dims(padding, 1), 1))
+        if self.dropout is not None:
+            probabilities = self.dropout(probabilities, training=training)
+        context = tf.transpose(tf.matmul(probabilities, split(value)), [0, 2, 1, 3])
+        return tf.reshape(context, [shape[0], shape[1], width])
+
+    def get_config(self):
+        rate, seed = (self.dropout.rate, self.dropout.seed) if self.dropout else (0.0, 0)
+        return {**super().get_config(), "heads": self.heads, "dropout": rate, "seed": seed}
+
+
+@register
+class PositionEmbedding(tf.keras.layers.Layer):
+    """A learned vector for each position. Input: `[batch, length, width]`, of which only the length counts; output `[1, length, width]`."""
+
+    def __init__(self, positions: int, **kwargs):
+        super().__init__(**kwargs)
+        self.positions = positions
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            "embeddings", (self.positions, input_shape[-1]), initializer=tf.keras.initializers.TruncatedNormal(stddev=0.02)
+        )
+
+    def call(self, inputs):
+        table = tf.cast(self.embeddings, self.compute_dtype)
+        return tf.expand_dims(tf.gather(table, tf.range(tf.shape(inputs)[1])), 0)
+
+    def get_config(self):
+        return {**super().get_config(), "positions": self.positions}
+
+
+@register
+class MeanPooling(tf.keras.layers.Layer):
+    """Mean over the tokens that are not padding. Inputs: states `[batch, length, width]`, mask `[batch, length]`; output `[batch, width]`."""
+
+    def call(self, inputs):
+        states, mask = inputs
+        weights = tf.expand_dims(tf.cast(mask, states.dtype), -1)
+        return tf.reduce_sum(states * weights, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)
+
+
+@register
+class FirstToken(tf.keras.layers.Layer):
+    """The state of the first token, [CLS]. Inputs: states `[batch, length, width]` and the mask, unused; output `[batch, width]`."""
+
+    def call(self, inputs):
+        return tf.gather(inputs[0], 0, axis=1)
+
+
+@register
+class CalibratedSoftmax(tf.keras.layers.Layer):
+    """`softmax(logits / temperature)` in float32 (Guo et al. 2017). Shapes `[batch, classes]`."""
+
+    def __init__(self, temperature: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.temperature = temperature
+
+    def call(self, logits):
+        return tf.nn.softmax(tf.cast(logits, tf.float32) * (1.0 / self.temperature))
+
+    def get_config(self):
+        return {**super().get_config(), "temperature": self.temperature}
+
+
+@register
+class Dropout(tf.keras.layers.Layer):
+    """Dropout whose masks follow from (seed, replica, number of calls): a run that is resumed from a checkpoint draws what it would have drawn."""
+
+    def __init__(self, rate: float, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.seed = rate, seed
+
+    def build(self, input_shape):
+        self.calls = self.add_weight(
+            "calls", (), dtype=tf.int64, initializer="zeros", trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+        )
+
+    def call(self, inputs, training=None):
+        if not training or self.rate == 0.0:
+            return inputs
+        replica = tf.distribute.get_replica_context()
+        offset = 0 if replica is None else replica.replica_id_in_sync_group
+        seed = tf.stack([tf.cast(self.seed * 1009 + offset, tf.int64), tf.identity(self.calls)])
+        keep = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
+        self.calls.assign_add(1)
+        return inputs * tf.cast(keep, inputs.dtype) * tf.cast(1.0 / (1.0 - self.rate), inputs.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+def gelu(kind: str):
+    """GELU by name: `exact` (erf, as BERT and MiniLM were trained) or `tanh` (its approximation). Both become one TFLite op."""
+    return gelu_tanh if kind == "tanh" else tf.keras.activations.gelu
+
+
+@register
+def gelu_tanh(inputs):
+    """GELU by the tanh approximation (Hendrycks and Gimpel 2016)."""
+    return tf.keras.activations.gelu(inputs, approximate=True)

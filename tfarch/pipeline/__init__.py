@@ -1,0 +1,193 @@
+"""The main job, whole and in parts, from Python: the same names as the verbs of the command line.
+
+>>> import tfarch                                                          # doctest: +SKIP
+>>> report = tfarch.run("my_questions.csv", out="saved_models/mine")       # doctest: +SKIP
+>>> tfarch.load("saved_models/mine/bundle").predict(["where is my card?"]) # doctest: +SKIP
+
+`load_recipe`, TensorFlow and the rest are imported by the verb that needs them: `check` starts without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfarch.config import Config
+from tfarch.errors import InputError
+from tfarch.run_folder import RunFolder
+
+GENERIC = "text_classification"
+
+
+def settled(data: str | Path | None, config: Config | None, settings: Mapping[str, Any] | None) -> Config:
+    """The config of a call from Python: `config` (default: all defaults), with nested `settings` and the data's path laid over it."""
+    config = (config or Config()).with_values(settings or {})
+    return config if data is None else dataclasses.replace(config, data=dataclasses.replace(config.data, path=str(data)))
+
+
+def check(data: str | Path | None = None, *, config: Config | None = None, settings: Mapping[str, Any] | None = None):
+    """Loads the data and looks for what would harm a model or flatter its score.
+
+    Returns:
+        `(dataset, findings)`, see `tfarch.data`.
+
+    Raises:
+        InputError: the data cannot be used at all.
+    """
+    from tfarch import data as tables
+
+    config = settled(data, config, settings)
+    dataset = tables.load_dataset(_path(config), config.data, config.seed)
+    return dataset, tables.check(dataset, config.data)
+
+
+def train(
+    data: str | Path | None = None,
+    out: str | Path = "saved_models/run",
+    *,
+    config: Config | None = None,
+    settings: Mapping[str, Any] | None = None,
+    app: str = GENERIC,
+    licence: str = "the user's own",
+    command: str = "tfarch.train",
+):
+    """Trains, and applies the recipe of the config. Resumes an interrupted run. Returns the `TrainedClassifier`, which lies in `<out>/checkpoints`."""
+    config = settled(data, config, settings)
+    with RunFolder(out).locked() as folder:
+        return _train(config, folder, app, licence, command)[1]
+
+
+def compress(
+    recipe: str,
+    source: str | Path,
+    out: str | Path,
+    *,
+    config: Config | None = None,
+    settings: Mapping[str, Any] | None = None,
+    app: str = GENERIC,
+    command: str = "tfarch.compress",
+) -> dict[str, Any]:
+    """Applies a recipe to the trained model of the run in `source`; exports and evaluates both into `out`. Returns the report."""
+    from tfarch.compression.recipe import load_recipe
+    from tfarch.pipeline import training_job
+    from tfarch.pipeline.prepare import prepare
+    from tfarch.pipeline.trained import TrainedClassifier
+
+    chosen = load_recipe(recipe)
+    trained = TrainedClassifier.load(RunFolder(source))
+    config = settled(None, config or Config().with_file(RunFolder(source).config), settings)
+    config = dataclasses.replace(config, compress=dataclasses.replace(config.compress, recipe=recipe))
+    with RunFolder(out).locked() as folder:
+        prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
+        folder.write_config(config, app, command, prepared.dataset.sha256)
+        plain = dataclasses.replace(trained, stages=trained.stages[:1])
+        compressed = training_job.compress(config, prepared, plain, chosen, folder)
+        return _export_and_evaluate(config, prepared, compressed, folder, app, command)
+
+
+def export(out: str | Path, *, config: Config | None = None, settings: Mapping[str, Any] | None = None, app: str = GENERIC):
+    """Writes the TFLite variants and the bundle of the model trained in `out`. Returns the list of the files."""
+    from tfarch.pipeline import export_job
+    from tfarch.pipeline.trained import TrainedClassifier
+
+    with RunFolder(out).locked() as folder:
+        trained = TrainedClassifier.load(folder)
+        return export_job.export(settled(None, config or Config().with_file(folder.config), settings), trained, folder, app)
+
+
+def evaluate(
+    out: str | Path,
+    *,
+    config: Config | None = None,
+    settings: Mapping[str, Any] | None = None,
+    app: str = GENERIC,
+    command: str = "tfarch.evaluate",
+    quick: bool = False,
+) -> dict[str, Any]:
+    """Measures the exported files of `out` on the test rows; writes and returns the report.
+
+    Raises:
+        GateError: the files do not agree as the config demands; the report is written all the same.
+    """
+    from tfarch.pipeline import evaluation_job
+    from tfarch.pipeline.export_job import read_manifest
+    from tfarch.pipeline.prepare import prepare
+    from tfarch.pipeline.trained import TrainedClassifier
+
+    with RunFolder(out).locked() as folder:
+        trained, files = TrainedClassifier.load(folder), read_manifest(folder)
+        config = settled(None, config or Config().with_file(folder.config), settings)
+        prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
+        return _gated(config, evaluation_job.evaluate(config, prepared, trained, files, folder, app=app, command=command, quick=quick))
+
+
+def run(
+    data: str | Path | None = None,
+    out: str | Path = "saved_models/run",
+    *,
+    config: Config | None = None,
+    settings: Mapping[str, Any] | None = None,
+    app: str = GENERIC,
+    licence: str = "the user's own",
+    command: str = "tfarch.run",
+    quick: bool = False,
+) -> dict[str, Any]:
+    """The whole main job: check, train, compress, export, evaluate, report. An interrupted run goes on where it stopped.
+
+    Args:
+        data: folder, CSV/TSV/JSONL file, or `tfds:NAME`.
+        out: folder of the run, see `tfarch.run_folder`.
+        config: settings; default: all defaults.
+        settings: nested values laid over them, such as `{"train": {"epochs": 2}}`.
+        app, licence, command: what the report and the model card say of who made it, the data's licence, and how.
+
+    Returns:
+        The report, as in `<out>/report.json`.
+
+    Raises:
+        InputError: data or settings cannot be used.
+        GateError: the exported files do not agree as the config demands; everything is written all the same.
+    """
+    config = settled(data, config, settings)
+    with RunFolder(out).locked() as folder:
+        prepared, trained = _train(config, folder, app, licence, command)
+        return _export_and_evaluate(config, prepared, trained, folder, app, command, quick)
+
+
+def _train(config: Config, folder: RunFolder, app: str, licence: str, command: str):
+    from tfarch.compression.recipe import load_recipe
+    from tfarch.pipeline import training_job
+    from tfarch.pipeline.prepare import prepare
+
+    _path(config)
+    recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
+    prepared = prepare(config, folder.cache)
+    folder.write_config(config, app, command, prepared.dataset.sha256)
+    trained = training_job.train(config, prepared, folder, licence)
+    if recipe is not None:
+        trained = training_job.compress(config, prepared, trained, recipe, folder)
+    return prepared, trained
+
+
+def _export_and_evaluate(
+    config: Config, prepared, trained, folder: RunFolder, app: str, command: str, quick: bool = False
+) -> dict[str, Any]:
+    from tfarch.pipeline import evaluation_job, export_job
+
+    files = export_job.export(config, trained, folder, app)
+    return _gated(config, evaluation_job.evaluate(config, prepared, trained, files, folder, app=app, command=command, quick=quick))
+
+
+def _gated(config: Config, report: dict[str, Any]) -> dict[str, Any]:
+    from tfarch.export.parity import require_parity
+
+    require_parity(report["parity"], report["variants"], config.export.agreement_bound)
+    return report
+
+
+def _path(config: Config) -> str:
+    if config.data.path is None:
+        raise InputError("no data", mend="give a folder, a CSV, TSV or JSONL file, or tfds:NAME")
+    return config.data.path

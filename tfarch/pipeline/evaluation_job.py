@@ -1,0 +1,179 @@
+"""The last part of the main job: every figure of the report is measured here, on the exported files, through `tfarch.runtime`."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from tfarch.config import Config
+from tfarch.data.batches import plan_in_order
+from tfarch.data.tokens import Tokens
+from tfarch.evaluation.calibration import reliability
+from tfarch.evaluation.confusion import confusions, worst
+from tfarch.evaluation.html import render_html
+from tfarch.evaluation.latency import measure_in_turn
+from tfarch.evaluation.machine import describe, usable_cores
+from tfarch.evaluation.metrics import classification_metrics
+from tfarch.evaluation.model_card import render_model_card
+from tfarch.export.bundle import update_bundle
+from tfarch.export.linter import examine
+from tfarch.export.parity import compare, parity
+from tfarch.export.saved_model import SavedModelClassifier
+from tfarch.models.classifier import with_probabilities
+from tfarch.pipeline.export_job import CARD, SAVED_MODEL, Exported
+from tfarch.pipeline.prepare import Part, Prepared
+from tfarch.pipeline.trained import Stage, TrainedClassifier
+from tfarch.progress import say
+from tfarch.run_folder import RunFolder, now
+from tfarch.runtime import Classifier, read_bundle
+from tfarch.runtime.classifier import INPUTS, OUTPUT
+from tfarch.training.inference import Forward
+
+
+def evaluate(
+    config: Config,
+    prepared: Prepared,
+    trained: TrainedClassifier,
+    files: list[Exported],
+    folder: RunFolder,
+    *,
+    app: str,
+    command: str,
+    quick: bool,
+) -> dict[str, Any]:
+    """Measures every exported file on the test rows and writes `report.json`, `report.html` and the bundle's model card. Returns the report."""
+    test, labels = prepared.test, trained.labels
+    stages = {stage.name: stage for stage in trained.stages}
+    answers: dict[str, np.ndarray] = {}
+    for each in files:
+        say(f"evaluating {each.name} on {len(test.texts):,} test rows")
+        answers[each.name] = _classifier(trained, stages[each.stage], folder.path / each.file, usable_cores()).probabilities(test.texts)
+    latency = _latency(config, trained, stages, files, folder, test)
+    shipped = next(each for each in files if each.ships)
+    variants = [_variant(config, trained, stages[each.stage], each, files, answers, latency, folder, test) for each in files]
+    stage, first = stages[shipped.stage], trained.stages[0]
+    chosen = answers[shipped.name]
+    report = {
+        "app": app,
+        "task": "text_classification",
+        "name": prepared.dataset.name,
+        "created": now(),
+        "quick": quick,
+        "data": prepared.facts(),
+        "model": {
+            "structure": trained.spec.structure,
+            "weights": trained.provenance["weights"]["name"],
+            "layers": trained.spec.layers,
+            "width": trained.spec.width,
+            "parameters": int(sum(value.size for value in first.weights.values())),
+        },
+        "train": dict(first.figures),
+        "compression": [{"name": each.name, **each.figures} for each in trained.stages[1:]],
+        "calibration": dict(stage.calibration),
+        "out_of_scope": dict(stage.out_of_scope),
+        "variants": variants,
+        "chosen": shipped.name,
+        "confusions": confusions(chosen, test.targets, labels, test.texts),
+        "worst": worst(chosen, test.targets, labels, test.texts),
+        "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
+        "parity": _parity(config, trained, stage, files, answers, folder, test),
+        "machine": describe(),
+        "seed": config.seed,
+        "config": config.as_dict(),
+        "command": command,
+    }
+    folder.write_json(folder.report_json, report)
+    folder.write(folder.report_html, render_html(report))
+    bundle = read_bundle(folder.bundle, verify=False)
+    update_bundle(folder.bundle, {}, {CARD: render_model_card(report, bundle.description)})
+    return report
+
+
+def _classifier(trained: TrainedClassifier, stage: Stage, file: Path, threads: int) -> Classifier:
+    return Classifier(file, trained.tokeniser, trained.labels, trained.max_length, threads=threads, out_of_scope=stage.out_of_scope)
+
+
+def _variant(
+    config: Config,
+    trained: TrainedClassifier,
+    stage: Stage,
+    exported: Exported,
+    files: list[Exported],
+    answers: Mapping[str, np.ndarray],
+    latency: Mapping[str, Any],
+    folder: RunFolder,
+    test: Part,
+) -> dict[str, Any]:
+    file = folder.path / exported.file
+    body = file.read_bytes()
+    reference = next(each for each in files if each.stage == exported.stage and each.variant == "float32" and each.length is None)
+    return {
+        "name": exported.name,
+        "file": exported.file,
+        "bytes": len(body),
+        "gzip_bytes": len(zlib.compress(body, 6, wbits=31)),
+        "sparsity": examine(file).sparsity("FULLY_CONNECTED"),
+        "metrics": classification_metrics(
+            answers[exported.name], test.targets, trained.labels, threshold=stage.out_of_scope["threshold"], bins=config.evaluate.bins
+        ),
+        "latency_ms": latency[exported.name],
+        "parity": {"against": reference.name, **compare(answers[exported.name], answers[reference.name])},
+    }
+
+
+def _latency(
+    config: Config, trained: TrainedClassifier, stages, files: list[Exported], folder: RunFolder, test: Part
+) -> dict[str, dict[str, Any]]:
+    """Milliseconds a text, tokenising included, of every file in turn: `{name: {"threads_1": {"p50", "p95", ...}}}`."""
+    rows = np.random.default_rng(config.seed).permutation(len(test.texts))[: config.evaluate.latency_texts]
+    texts = [test.texts[row] for row in rows]
+    result: dict[str, dict[str, Any]] = {each.name: {} for each in files}
+    for threads in config.evaluate.threads:
+        say(f"measuring latency with {threads} thread{'s' if threads > 1 else ''}")
+        runs = {}
+        for each in files:
+            classifier = _classifier(trained, stages[each.stage], folder.path / each.file, threads)
+            runs[each.name] = lambda text, classifier=classifier: classifier.probabilities([text])
+        for name, figures in measure_in_turn(runs, texts, config.evaluate.latency_repeats).items():
+            result[name][f"threads_{threads}"] = figures
+    return result
+
+
+def _parity(
+    config: Config,
+    trained: TrainedClassifier,
+    stage: Stage,
+    files: list[Exported],
+    answers: Mapping[str, np.ndarray],
+    folder: RunFolder,
+    test: Part,
+) -> dict[str, Any]:
+    """Keras against the SavedModel (strings in), the bare TFLite float32 file (ids in) and the runtime on that file (strings in)."""
+    say("comparing Keras, SavedModel, TFLite and the runtime")
+    reference = Forward(with_probabilities(trained.build(stage), stage.calibration["temperature"]))(test.tokens)
+    float32 = next(each for each in files if each.stage == stage.name and each.variant == "float32" and each.length is None)
+    others = {
+        "saved_model": SavedModelClassifier(folder.bundle / SAVED_MODEL).probabilities(test.texts),
+        "tflite": run_bare(folder.path / float32.file, test.tokens, usable_cores()),
+        "runtime": answers[float32.name],
+    }
+    return parity(reference, others, config.export.parity_bound)
+
+
+def run_bare(file: Path, tokens: Tokens, threads: int, batch_size: int = 64) -> np.ndarray:
+    """Probabilities `[n, classes]` of a dynamic-length file for token ids, with LiteRT alone: no tokeniser and no code of the runtime."""
+    interpreter = Interpreter(model_path=str(file), num_threads=threads)
+    runner = interpreter.get_signature_runner("serving_default")
+    result = None
+    for batch in plan_in_order(tokens.lengths, batch_size):
+        inputs = tokens.padded(batch.rows, batch.length)
+        output = runner(**{name: inputs[name] for name in INPUTS})[OUTPUT]
+        if result is None:
+            result = np.empty((len(tokens), output.shape[1]), output.dtype)
+        result[batch.rows] = output
+    return result

@@ -1,0 +1,144 @@
+"""The third part of the main job: TFLite files of every stage and variant, and the bundle with the one that ships."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tfarch
+from tfarch.config import Config
+from tfarch.errors import TfarchError
+from tfarch.evaluation.model_card import render_model_card
+from tfarch.export.bundle import write_bundle
+from tfarch.export.linter import lint
+from tfarch.export.metadata import write_metadata
+from tfarch.export.saved_model import write_saved_model
+from tfarch.export.tflite import Converter
+from tfarch.models.classifier import with_probabilities
+from tfarch.pipeline.trained import Stage, TrainedClassifier
+from tfarch.progress import say
+from tfarch.run_folder import RunFolder
+from tfarch.runtime.classifier import INPUTS, OUTPUT
+
+MODEL, VOCABULARY, SAVED_MODEL, CARD = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One TFLite file.
+
+    name: of the variant in reports: `dynamic_int8`, or `<recipe>_dynamic_int8`.
+    file: its path below the run's folder.
+    stage: whose weights it holds.
+    length: tokens of a fixed-length file.
+    """
+
+    name: str
+    file: str
+    stage: str
+    variant: str
+    length: int | None = None
+    ships: bool = False
+
+
+def export(config: Config, trained: TrainedClassifier, folder: RunFolder, app: str) -> list[Exported]:
+    """Writes `variants/*.tflite` and `bundle/`, and the list of the files as `variants/manifest.json`.
+
+    The variant that ships is `export.ship` of the last stage: of the recipe where one was applied.
+
+    Raises:
+        InputError: unknown variant.
+        TfarchError: a model cannot be converted, or the linter finds that a file may not ship.
+    """
+    shipped_stage = trained.stages[-1]
+    exported: list[Exported] = []
+    shutil.rmtree(folder.variants, ignore_errors=True)
+    folder.variants.mkdir(parents=True)
+    variants = list(dict.fromkeys([*config.export.variants, config.export.ship, "float32"]))
+    for stage in trained.stages:
+        model = with_probabilities(trained.build(stage), stage.calibration["temperature"])
+        for length in (None, *config.export.lengths):
+            with Converter(model, length=length) as converter:
+                for variant in variants:
+                    name = _name(stage, variant, length)
+                    say(f"exporting {name}")
+                    ships = stage is shipped_stage and variant == config.export.ship and length is None
+                    file = folder.variants / f"{name}.tflite"
+                    _write_tflite(file, converter.convert(variant), trained, name, app)
+                    exported.append(
+                        Exported(
+                            name, f"bundle/{MODEL}" if ships else str(file.relative_to(folder.path)), stage.name, variant, length, ships
+                        )
+                    )
+        if stage is shipped_stage:
+            _write_bundle(config, trained, stage, model, folder, app, _name(stage, config.export.ship, None))
+    folder.write_json(folder.variants / "manifest.json", [asdict(each) for each in exported])
+    return exported
+
+
+def read_manifest(folder: RunFolder) -> list[Exported]:
+    """What `export` wrote last.
+
+    Raises:
+        InputError: nothing was exported yet.
+    """
+    return [Exported(**each) for each in folder.read_json(folder.variants / "manifest.json", "the verbs export and run make it")]
+
+
+def _name(stage: Stage, variant: str, length: int | None) -> str:
+    prefix = "" if stage.name == "trained" else f"{stage.name}_"
+    return f"{prefix}{variant}" + ("" if length is None else f"_{length}_tokens")
+
+
+def _write_tflite(file: Path, body: bytes, trained: TrainedClassifier, name: str, app: str) -> None:
+    described = write_metadata(
+        body,
+        name=f"{app} ({name})",
+        description=f"Text classification into {len(trained.labels)} labels, made with tfarch {tfarch.__version__}",
+        labels=trained.labels,
+        vocabulary="".join(f"{piece}\n" for piece in trained.tokeniser.vocabulary),
+        max_length=trained.max_length,
+        licence=str(trained.provenance["weights"]["licence"]),
+        version=tfarch.__version__,
+    )
+    try:
+        file.write_bytes(described)
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise TfarchError(f"{file} could not be written: {error.strerror}") from error
+    problems = lint(file)
+    if problems:
+        raise TfarchError(f"{file}: {'; '.join(problems)}")
+
+
+def _write_bundle(config: Config, trained: TrainedClassifier, stage: Stage, model, folder: RunFolder, app: str, variant: str) -> None:
+    say("writing the bundle")
+    classes = len(trained.labels)
+    description = {
+        "app": app,
+        "task": "text_classification",
+        "name": trained.data["name"],
+        "labels": list(trained.labels),
+        "max_length": trained.max_length,
+        "fixed_lengths": [],
+        "tokeniser": {**trained.tokeniser.as_dict(), "file": VOCABULARY},
+        "model": {"file": MODEL, "variant": variant, "probabilities": True},
+        "saved_model": {"path": SAVED_MODEL},
+        "temperature": stage.calibration["temperature"],
+        "out_of_scope": dict(stage.out_of_scope),
+        "signature": {
+            "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
+            "outputs": [{"name": OUTPUT, "dtype": "float32", "shape": [None, classes]}],
+        },
+        "provenance": trained.provenance,
+    }
+    with tempfile.TemporaryDirectory() as temporary:
+        saved_model, vocabulary = Path(temporary) / "saved_model", Path(temporary) / VOCABULARY
+        write_saved_model(saved_model, model, trained.tokeniser, trained.labels, trained.max_length)
+        trained.tokeniser.write(vocabulary)
+        shipped = folder.variants / f"{variant}.tflite"
+        card = render_model_card({"variants": [], "data": trained.data}, description)
+        write_bundle(folder.bundle, description, {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card})
+        shipped.unlink()  # it lies in the bundle

@@ -1,0 +1,100 @@
+"""The first part of the main job: a table becomes checked, split, tokenised examples, and the structure that is trained on them is settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfarch.config import Config
+from tfarch.data import Dataset, Finding, check, load_dataset
+from tfarch.data.tokens import Tokens, tokenise
+from tfarch.errors import InputError
+from tfarch.models import Start, start_from
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of train, valid, test: n texts, their tokens, and class numbers int32 `[n]` (-1: out of scope)."""
+
+    texts: tuple[str, ...]
+    tokens: Tokens
+    targets: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> Part:
+        """The rows where the boolean array `chosen` `[n]` holds."""
+        rows = np.flatnonzero(chosen)
+        return Part(tuple(self.texts[row] for row in rows), self.tokens.select(rows), self.targets[rows])
+
+    @property
+    def in_scope(self) -> Part:
+        """The rows that have a class."""
+        return self.where(self.targets >= 0)
+
+    @property
+    def out_of_scope(self) -> Part:
+        """The rows that have none."""
+        return self.where(self.targets < 0)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that training and evaluation need to know of the data."""
+
+    dataset: Dataset
+    findings: list[Finding]
+    labels: tuple[str, ...]
+    start: Start
+    train: Part  # in scope only
+    valid: Part
+    test: Part
+
+    def facts(self) -> dict:
+        """The report's section `data`."""
+        return {
+            "name": self.dataset.name,
+            "train": len(self.train.texts),
+            "valid": len(self.valid.texts),
+            "test": len(self.test.texts),
+            "classes": len(self.labels),
+            "out_of_scope_test": int((self.test.targets < 0).sum()),
+            "split": self.dataset.split,
+            "sha256": self.dataset.sha256,
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+
+def prepare(config: Config, cache: Path | None = None, *, start: Start | None = None, labels: tuple[str, ...] | None = None) -> Prepared:
+    """Loads, checks and tokenises the data that `config` names.
+
+    Args:
+        cache: folder for token ids.
+        start: the structure and tokeniser where a model exists already; else they are settled here.
+        labels: the classes of that model.
+
+    Raises:
+        InputError: see `load_dataset`; or the data holds a label that the model lacks.
+    """
+    data = config.data
+    dataset = load_dataset(data.path, data, config.seed)
+    labels = labels or dataset.labels
+    numbers = {label: number for number, label in enumerate(labels)}
+    if not data.oos_is_class:
+        numbers[data.oos_label] = -1
+    start = start or start_from(config.model, dataset.train.texts)
+    if hasattr(start.spec, "positions") and data.max_length > start.spec.positions:
+        raise InputError(f"data.max_length={data.max_length}: the encoder has {start.spec.positions} positions")
+    parts, lengths = {}, {}
+    for name in PARTS:
+        table = getattr(dataset, name)
+        unknown = sorted(set(table.labels) - set(numbers))
+        if unknown:
+            raise InputError(f"the {name} rows have the label {unknown[0]!r}, which the model does not know", file=data.path)
+        # One token more than is kept, so that `check` can count the texts that are cut.
+        tokens = tokenise(table.texts, start.tokeniser, data.max_length + 1, cache)
+        parts[name] = Part(table.texts, tokens.cut(data.max_length), np.array([numbers[label] for label in table.labels], np.int32))
+        lengths[name] = tokens.lengths
+    return Prepared(dataset, check(dataset, data, lengths), labels, start, parts["train"].in_scope, parts["valid"], parts["test"])

@@ -1,0 +1,97 @@
+"""A trained classifier as it lies in `checkpoints/`: all that export and evaluation need, without the data. JSON, safetensors and vocab.txt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfarch.models import Start
+from tfarch.models.classifier import build_classifier
+from tfarch.models.spec import Spec, spec_as_dict, spec_from_dict
+from tfarch.models.weights import load_weights, save_weights, set_weights
+from tfarch.run_folder import RunFolder
+from tfarch.runtime.tokeniser import Tokeniser
+
+MEND = "the verbs train and run make it"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The weights at one point of the work: `trained`, or the name of a recipe that was applied to it.
+
+    temperature, out_of_scope: fitted on validation with these weights (see `tfarch.evaluation`).
+    figures: of the training that led here.
+    """
+
+    name: str
+    weights: Mapping[str, np.ndarray]
+    calibration: Mapping[str, Any]
+    out_of_scope: Mapping[str, Any]
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """What training leaves: structure, labels, tokeniser, and the weights of each stage, the plain one first."""
+
+    spec: Spec
+    labels: tuple[str, ...]
+    tokeniser: Tokeniser
+    max_length: int
+    provenance: Mapping[str, Any]  # weights and data, with their licences
+    data: Mapping[str, Any]  # the report's section `data`
+    stages: tuple[Stage, ...] = field(default=())
+
+    @property
+    def start(self) -> Start:
+        """The structure and tokeniser, for preparing more data the same way."""
+        return Start(self.spec, self.tokeniser, {}, dict(self.provenance["weights"]))
+
+    def build(self, stage: Stage) -> tf.keras.Model:
+        """The float32 model of a stage: logits, no dropout."""
+        model = build_classifier(self.spec, len(self.labels))
+        set_weights(model, stage.weights, source=f"stage {stage.name}")
+        return model
+
+    def save(self, folder: RunFolder) -> None:
+        """Writes it into the run's `checkpoints/`; the JSON file, written last, names the others."""
+        folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.tokeniser.write(folder.checkpoints / "vocab.txt")
+        stages = []
+        for stage in self.stages:
+            file = f"{stage.name}.safetensors"
+            save_weights(stage.weights, folder.checkpoints / file)
+            stages.append({**asdict(stage), "weights": file})
+        values = {
+            "spec": spec_as_dict(self.spec),
+            "labels": list(self.labels),
+            "tokeniser": self.tokeniser.as_dict(),
+            "max_length": self.max_length,
+            "provenance": self.provenance,
+            "data": self.data,
+            "stages": stages,
+        }
+        folder.write_json(folder.checkpoints / "trained.json", values)
+
+    @classmethod
+    def load(cls, folder: RunFolder) -> TrainedClassifier:
+        """Reads what `save` wrote.
+
+        Raises:
+            InputError: nothing was trained in this folder yet, or a file is damaged.
+        """
+        values = folder.read_json(folder.checkpoints / "trained.json", MEND)
+        options = {name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")}
+        return cls(
+            spec=spec_from_dict(values["spec"]),
+            labels=tuple(values["labels"]),
+            tokeniser=Tokeniser.from_file(folder.checkpoints / "vocab.txt", **options),
+            max_length=values["max_length"],
+            provenance=values["provenance"],
+            data=values["data"],
+            stages=tuple(Stage(**{**stage, "weights": load_weights(folder.checkpoints / stage["weights"])}) for stage in values["stages"]),
+        )

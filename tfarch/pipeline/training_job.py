@@ -1,0 +1,173 @@
+"""The second part of the main job: training, the stages of a recipe, and what is fitted on validation with each stage's weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfarch.compression.pruning import HoldZeros, UpdatePruningStep, kernel_sparsity, weights_of_pruned, with_pruning, zero_masks
+from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
+from tfarch.compression.recipe import Prune, QuantisationAware, Recipe
+from tfarch.config import Config, TrainConfig
+from tfarch.data.batches import Examples, plan_epoch
+from tfarch.evaluation.calibration import fit_temperature
+from tfarch.evaluation.out_of_scope import choose_threshold
+from tfarch.models.classifier import HEAD, build_classifier
+from tfarch.models.spec import spec_as_dict
+from tfarch.models.weights import get_weights, set_weights
+from tfarch.pipeline.prepare import Prepared
+from tfarch.pipeline.trained import Stage, TrainedClassifier
+from tfarch.progress import say
+from tfarch.run_folder import RunFolder
+from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
+from tfarch.training.inference import ClassificationEvaluator, Forward, softmax
+
+Weights = Mapping[str, np.ndarray]
+
+
+def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence: str) -> TrainedClassifier:
+    """Fine-tunes (or trains) the classifier; resumes where the same run was interrupted."""
+    start = prepared.start
+    settings = resolve_freeze(config.train, len(prepared.train.texts), pretrained=bool(start.weights))
+
+    def build() -> tf.keras.Model:
+        model = _classifier(config, prepared)
+        if start.weights:
+            set_weights(model, start.weights, source=start.provenance["name"], optional=(HEAD,))
+        return model
+
+    name = start.provenance["name"] if start.weights else start.spec.structure
+    say(f"training {name} ({start.spec.layers} layers) on {len(prepared.train.texts):,} texts, {len(prepared.labels)} classes")
+    model, figures = _fit(config, prepared, folder, "fit", settings, build, ())
+    data = {"name": prepared.dataset.name, "licence": sample_licence, "sha256": prepared.dataset.sha256}
+    trained = TrainedClassifier(
+        spec=start.spec,
+        labels=prepared.labels,
+        tokeniser=start.tokeniser,
+        max_length=config.data.max_length,
+        provenance={"weights": start.provenance, "data": data},
+        data=prepared.facts(),
+    )
+    trained = dataclasses.replace(trained, stages=(_stage("trained", trained, get_weights(model), prepared, figures),))
+    trained.save(folder)
+    return trained
+
+
+def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, recipe: Recipe, folder: RunFolder) -> TrainedClassifier:
+    """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
+    weights: Weights = trained.stages[0].weights
+    figures: list[dict] = []
+    for number, stage in enumerate(recipe.stages, 1):
+        say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
+        run = {Prune: _prune, QuantisationAware: _quantisation_aware}[type(stage)]
+        weights, done = run(config, prepared, folder, f"{recipe.name}-{number}-{stage.kind}", stage, weights)
+        figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(weights)), **done})
+    added = _stage(recipe.name, trained, weights, prepared, {"recipe": recipe.as_dict(), "stages": figures})
+    others = tuple(stage for stage in trained.stages if stage.name != recipe.name)
+    trained = dataclasses.replace(trained, stages=(*others, added))
+    trained.save(folder)
+    return trained
+
+
+def _prune(config: Config, prepared: Prepared, folder: RunFolder, name: str, stage: Prune, weights: Weights):
+    settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
+    updates = len(plan_epoch(prepared.train.tokens.lengths, settings.batch_size, seed=config.seed, epoch=0, accumulate=settings.accumulate))
+    build = _from(config, prepared, weights, lambda model: with_pruning(model, stage, updates * stage.epochs))
+    model, figures = _fit(config, prepared, folder, name, settings, build, [UpdatePruningStep()], weights)
+    return weights_of_pruned(model), figures
+
+
+def _quantisation_aware(config: Config, prepared: Prepared, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights):
+    settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
+    masks = zero_masks(dict(weights))
+    build = _from(config, prepared, weights, lambda model: with_quantisation(model, stage))
+    model, figures = _fit(config, prepared, folder, name, settings, build, [HoldZeros(masks)] if masks else [], weights)
+    return weights_of_quantised(model), figures
+
+
+def _stage_settings(config: Config, prepared: Prepared, epochs: int, learning_rate: float) -> TrainConfig:
+    settings = resolve_freeze(config.train, len(prepared.train.texts), pretrained=True)
+    # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
+    return dataclasses.replace(settings, epochs=epochs, learning_rate=learning_rate, monitor="last", patience=0)
+
+
+def _from(
+    config: Config, prepared: Prepared, weights: Weights, wrap: Callable[[tf.keras.Model], tf.keras.Model]
+) -> Callable[[], tf.keras.Model]:
+    def build() -> tf.keras.Model:
+        model = _classifier(config, prepared)
+        set_weights(model, weights)
+        return wrap(model)
+
+    return build
+
+
+def _classifier(config: Config, prepared: Prepared) -> tf.keras.Model:
+    model = config.model
+    return build_classifier(
+        prepared.start.spec, len(prepared.labels), dropout=model.dropout, attention_dropout=model.attention_dropout, seed=config.seed
+    )
+
+
+def _fit(
+    config: Config,
+    prepared: Prepared,
+    folder: RunFolder,
+    name: str,
+    settings: TrainConfig,
+    build: Callable[[], tf.keras.Model],
+    callbacks: Sequence[Callback],
+    weights: Weights | None = None,
+):
+    """One training: (model with its weights, figures)."""
+    train = prepared.train
+    examples = Examples(train.tokens, train.targets, class_weights(train.targets, len(prepared.labels), settings.class_weights))
+    valid = prepared.valid.in_scope
+    shown = [TensorBoard(folder.tensorboard / name, histograms=settings.histograms), ShowProgress(name)]
+    trainer = Trainer(settings, seed=config.seed, folder=folder.checkpoints / name, callbacks=[*callbacks, *shown])
+    trained = trainer.fit(
+        build,
+        classification_objective(settings),
+        examples,
+        ClassificationEvaluator(valid.tokens, valid.targets, prepared.labels),
+        layers=prepared.start.spec.layers,
+        fingerprint=_fingerprint(config, prepared, weights),
+    )
+    return trained.model, trained.figures
+
+
+def _fingerprint(config: Config, prepared: Prepared, weights: Weights | None) -> str:
+    """What a training depends on beside its settings: data, structure and the weights that it starts from."""
+    digest = hashlib.sha256()
+    for part in (prepared.train, prepared.valid):
+        digest.update(part.tokens.ids.tobytes() + part.targets.tobytes())
+    model = dataclasses.asdict(config.model)
+    digest.update(
+        json.dumps([spec_as_dict(prepared.start.spec), prepared.start.provenance, model, prepared.labels], sort_keys=True).encode()
+    )
+    for name in sorted(weights or {}):
+        digest.update(np.ascontiguousarray(weights[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _stage(name: str, trained: TrainedClassifier, weights: Weights, prepared: Prepared, figures: Mapping) -> Stage:
+    """A stage with the temperature and the out-of-scope threshold that fit its weights on validation."""
+    stage = Stage(name, weights, {}, {}, figures)
+    forward = Forward(trained.build(stage))
+    valid, outside = prepared.valid.in_scope, prepared.valid.out_of_scope
+    logits = forward(valid.tokens)
+    temperature = fit_temperature(logits, valid.targets)
+    outside_probabilities = softmax(forward(outside.tokens) / temperature.value) if len(outside.texts) else None
+    threshold = choose_threshold(softmax(logits / temperature.value), valid.targets, outside_probabilities)
+    calibration = {
+        "temperature": temperature.value,
+        "fitted_on": "validation",
+        "nll_before": temperature.nll_before,
+        "nll_after": temperature.nll_after,
+    }
+    return dataclasses.replace(stage, calibration=calibration, out_of_scope=threshold.as_dict())

@@ -1,0 +1,149 @@
+"""The folder of one run: what lies where, written beside and renamed, and open to one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tfarch import __version__
+from tfarch.config import Config, dump_yaml
+from tfarch.errors import InputError, TfarchError
+from tfarch.evaluation.machine import describe
+
+
+class RunFolder:
+    """Paths and files of `<out>/`."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """States to resume from, and the trained weights of each stage."""
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files, a folder for each stage."""
+        return self.path / "tensorboard"
+
+    @property
+    def cache(self) -> Path:
+        """Token ids."""
+        return self.path / "cache"
+
+    @property
+    def variants(self) -> Path:
+        """TFLite files that were measured but do not ship."""
+        return self.path / "variants"
+
+    @property
+    def bundle(self) -> Path:
+        """What ships."""
+        return self.path / "bundle"
+
+    @property
+    def config(self) -> Path:
+        """All settings of the run, and what made it."""
+        return self.path / "config.yaml"
+
+    @property
+    def report_json(self) -> Path:
+        """The measured figures."""
+        return self.path / "report.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The same for people."""
+        return self.path / "report.html"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[RunFolder]:
+        """The folder, made if need be, for this process alone; the lock goes with the process, however it ends.
+
+        Raises:
+            InputError: another run works in it, or it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held until the end of the block
+        except OSError as error:
+            raise InputError(f"cannot be written: {error.strerror}", file=self.path, mend="choose another --out") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(
+                    "another run is working in this folder", file=self.path, mend="wait for it, or choose another --out"
+                ) from error
+            yield self
+
+    def write(self, file: Path, text: str) -> None:
+        """Writes `text` beside `file` and renames it: an older file is whole until the new one is.
+
+        Raises:
+            TfarchError: the disk is full or the folder cannot be written.
+        """
+        temporary = file.with_name(f".{file.name}.part")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, file)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise TfarchError(f"{file} could not be written: {error.strerror}") from error
+
+    def write_json(self, file: Path, values: Any) -> None:
+        """Writes values as JSON, see `write`."""
+        self.write(file, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read_json(self, file: Path, mend: str) -> Any:
+        """Reads a JSON file of this folder.
+
+        Raises:
+            InputError: it is missing or damaged; `mend` says which command makes it.
+        """
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise InputError("is not there yet", file=file, mend=mend) from error
+        except ValueError as error:
+            raise InputError(f"is damaged: {error}", file=file, mend=mend) from error
+
+    def write_config(self, config: Config, app: str, command: str, data: dict[str, Any]) -> None:
+        """Writes `config.yaml`: the settings as resolved, and under `made_by` what else the run depends on. `--config` reads it back."""
+        made_by = {
+            "app": app,
+            "tfarch": __version__,
+            "git_revision": git_revision(),
+            "command": command,
+            "started": now(),
+            "machine": describe(),
+            "data": data,
+        }
+        self.write(self.config, dump_yaml({**config.as_dict(), "made_by": made_by}))
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 to the second."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def git_revision() -> str | None:
+    """The commit that this code stands at, with `+` where files are changed; None outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+" if changed else "")

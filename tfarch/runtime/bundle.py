@@ -1,0 +1,197 @@
+"""Reads a bundle folder and checks it before anything is run: format version, the fields of bundle.json, the files and their sha256.
+
+`tfarch.export.bundle` writes what this file reads. Nothing here imports TensorFlow or the interpreter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import tfarch
+from tfarch.errors import BundleError
+
+FORMAT_VERSION = 1
+DESCRIPTION = "bundle.json"
+TASKS = ("text_classification",)
+OUT_OF_SCOPE_METHODS = ("max_probability",)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose bundle.json holds all that the runtime needs.
+
+    description: the whole of bundle.json.
+    folder: where it lies; `path` gives the place of one of its files.
+    """
+
+    folder: Path
+    description: dict[str, Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in the order of the model's output."""
+        return tuple(self.description["labels"])
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of a text, [CLS] and [SEP] included; longer texts are cut."""
+        return self.description["max_length"]
+
+    @property
+    def model_file(self) -> Path:
+        return self.path(self.description["model"]["file"])
+
+    @property
+    def vocabulary_file(self) -> Path:
+        return self.path(self.description["tokeniser"]["file"])
+
+    def path(self, name: str) -> Path:
+        """The place of the bundle's file `name`, which must not lie outside the folder.
+
+        Raises:
+            BundleError: an absolute name, or one with '..'.
+        """
+        # A name is as dangerous on another machine as on this one: both ways of writing paths are checked.
+        if not name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts:
+            raise BundleError(f"{name!r} names a place outside the bundle", file=self.folder / DESCRIPTION, mend="do not use this bundle")
+        return self.folder / name
+
+
+def read_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
+    """The bundle in `folder`, with every field that the runtime uses checked.
+
+    Args:
+        folder: the folder that holds bundle.json.
+        verify: compare the sha256 of the two files that the runtime opens, the model and the vocabulary (about 40 ms for 23 MB). The
+            SavedModel and the model card are not read here: `verify_bundle` checks all.
+
+    Raises:
+        BundleError: what is wrong, in which file, and what to do.
+    """
+    bundle = _read_description(Path(folder))
+    _check_description(bundle)
+    for file in (bundle.model_file, bundle.vocabulary_file):
+        _check_exists(file)
+    if verify:
+        for name in (bundle.description["model"]["file"], bundle.description["tokeniser"]["file"]):
+            _check_hash(bundle, name)
+    return bundle
+
+
+def verify_bundle(folder: str | Path) -> Bundle:
+    """As `read_bundle`, but checks the sha256 of every file that bundle.json lists, the SavedModel's too."""
+    bundle = read_bundle(folder, verify=False)
+    for name in bundle.description["files"]:
+        _check_exists(bundle.path(name))
+        _check_hash(bundle, name)
+    return bundle
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a file's bytes in hexadecimal."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_description(folder: Path) -> Bundle:
+    file = folder / DESCRIPTION
+    if folder.name == DESCRIPTION and folder.is_file():
+        raise BundleError("is a file; a bundle is the folder that holds it", file=folder, mend=f"load {folder.parent}")
+    if not folder.is_dir():
+        raise BundleError("there is no such bundle folder", file=folder)
+    if not file.is_file():
+        inner = folder / "bundle"
+        raise BundleError(f"holds no {DESCRIPTION}", file=folder, mend=f"load {inner}" if (inner / DESCRIPTION).is_file() else None)
+    copy_again = "copy the bundle again from where it was made"
+    try:
+        description = json.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise BundleError(f"is not UTF-8 (byte {error.start})", file=file, mend=copy_again) from error
+    except json.JSONDecodeError as error:
+        raise BundleError(f"is not JSON: {error.msg}", file=file, line=error.lineno, mend=copy_again) from error
+    if not isinstance(description, dict):
+        raise BundleError(f"expected an object, found {type(description).__name__}", file=file, mend=copy_again)
+    return Bundle(folder, description)
+
+
+def _check_description(bundle: Bundle) -> None:
+    file, description = bundle.folder / DESCRIPTION, bundle.description
+    version = _field(bundle, "format_version", int)
+    if version > FORMAT_VERSION:
+        maker = description.get("tfarch_version", "a later version")
+        raise BundleError(
+            f"format_version {version} was written by tfarch {maker}; this is tfarch {tfarch.__version__}, which reads {FORMAT_VERSION}",
+            file=file,
+            mend="update tfarch",
+        )
+    if version < 1:
+        raise BundleError(f"format_version {version} does not exist", file=file)
+    task = _field(bundle, "task", str)
+    if task not in TASKS:
+        raise BundleError(f"unknown task {task!r}; known: {', '.join(TASKS)}", file=file, mend="update tfarch, if a later one made it")
+
+    labels = _field(bundle, "labels", list)
+    if not labels:
+        raise BundleError("labels is empty: the model's outputs have no names", file=file)
+    for index, label in enumerate(labels):
+        if not isinstance(label, str) or not label:
+            raise BundleError(f"labels[{index}] is {label!r}, not a name", file=file)
+    if len(set(labels)) < len(labels):
+        raise BundleError(f"label {next(each for each in labels if labels.count(each) > 1)!r} stands twice in labels", file=file)
+
+    if _field(bundle, "max_length", int) < 3:
+        raise BundleError(f"max_length={description['max_length']}: expected at least 3, for [CLS], a token and [SEP]", file=file)
+    kind = _field(bundle, "tokeniser.kind", str)
+    if kind != "wordpiece":
+        raise BundleError(f"unknown tokeniser {kind!r}; known: wordpiece", file=file, mend="update tfarch, if a later one made it")
+    for name in ("tokeniser.lowercase", "tokeniser.strip_accents"):
+        _field(bundle, name, bool)
+
+    hashes = _field(bundle, "files", dict)
+    for name in hashes:
+        bundle.path(name)
+    for name in ("model.file", "tokeniser.file"):
+        value = _field(bundle, name, str)
+        bundle.path(value)
+        if value not in hashes:
+            raise BundleError(f"files gives no sha256 of {value!r}, which {name} names", file=file)
+
+    if description.get("out_of_scope") is not None:
+        method = _field(bundle, "out_of_scope.method", str)
+        if method not in OUT_OF_SCOPE_METHODS:
+            raise BundleError(f"unknown out_of_scope.method {method!r}; known: {', '.join(OUT_OF_SCOPE_METHODS)}", file=file)
+        _field(bundle, "out_of_scope.threshold", (int, float))
+
+
+def _field(bundle: Bundle, name: str, kind: type | tuple[type, ...]) -> Any:
+    """The value at the dotted `name` of bundle.json, of the type `kind`."""
+    value: Any = bundle.description
+    for part in name.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise BundleError(f"lacks {name!r}", file=bundle.folder / DESCRIPTION, mend="export the bundle again")
+        value = value[part]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise BundleError(
+            f"{name} is {value!r}, which has the wrong type", file=bundle.folder / DESCRIPTION, mend="export the bundle again"
+        )
+    return value
+
+
+def _check_exists(file: Path) -> None:
+    if not file.is_file():
+        raise BundleError("the file is missing from the bundle", file=file, mend="copy the bundle again from where it was made")
+
+
+def _check_hash(bundle: Bundle, name: str) -> None:
+    file, stated = bundle.path(name), bundle.description["files"][name]
+    found = sha256(file)
+    if found != stated:
+        raise BundleError(
+            f"is not the file that was exported: its sha256 is {found}, {DESCRIPTION} says {stated}",
+            file=file,
+            mend="copy the bundle again from where it was made",
+        )

@@ -1,0 +1,81 @@
+"""What may be hooked into the training loop: compression, TensorBoard, progress. A callback overrides what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfarch.progress import Progress
+
+
+class Callback:
+    """The hooks of `Trainer.fit`, in the order in which they are called."""
+
+    def begin(self, model: tf.keras.Model, optimizer: tf.keras.optimizers.Optimizer, steps: int, step: int) -> None:
+        """Before the first update; `step` is not 0 where the run is resumed, `steps` is their number in all."""
+
+    def before_update(self, step: int) -> None:
+        """Before each update."""
+
+    def in_update(self) -> None:
+        """Traced into the update, on each replica, after the optimizer's step: operations that hold something on the weights."""
+
+    def after_update(self, step: int, values: dict[str, float]) -> None:
+        """After each update, with `loss`, `learning_rate` and `examples`."""
+
+    def end_epoch(self, epoch: int, step: int, metrics: dict[str, float]) -> None:
+        """After each epoch's evaluation."""
+
+    def end(self) -> None:
+        """After the last update, also where training stopped early."""
+
+
+class TensorBoard(Callback):
+    """Scalars, learning rate and throughput; histograms of the weights where asked for."""
+
+    def __init__(self, folder: Path, *, histograms: bool = False, every: int = 10):
+        self.writer = tf.summary.create_file_writer(str(folder))
+        self.histograms, self.every = histograms, every
+
+    def begin(self, model, optimizer, steps, step):
+        self.model = model
+
+    def after_update(self, step, values):
+        if step % self.every == 0:
+            self._scalars(step, values)
+
+    def end_epoch(self, epoch, step, metrics):
+        self._scalars(step, metrics)
+        if self.histograms:
+            with self.writer.as_default(step=step):
+                for variable in self.model.trainable_variables:
+                    tf.summary.histogram(variable.name.split(":")[0], variable)
+        self.writer.flush()
+
+    def end(self):
+        self.writer.close()
+
+    def _scalars(self, step: int, values: dict[str, float]) -> None:
+        with self.writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+
+class ShowProgress(Callback):
+    """A line on standard error with step, loss and the time left."""
+
+    def __init__(self, title: str):
+        self.title = title
+
+    def begin(self, model, optimizer, steps, step):
+        self.progress = Progress(self.title, steps, done=step)
+
+    def after_update(self, step, values):
+        self.progress.update(step, f"loss {values['loss']:.3f}")
+
+    def end_epoch(self, epoch, step, metrics):
+        self.progress.line(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+
+    def end(self):
+        self.progress.close()

@@ -1,0 +1,53 @@
+"""Logits of a Keras model over many texts, in batches of like length, and the validation metrics made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tfarch.data.batches import plan_in_order
+from tfarch.data.tokens import Tokens
+from tfarch.evaluation.metrics import classification_metrics
+
+
+class Forward:
+    """A model's output without training behaviour, as one graph for all lengths."""
+
+    def __init__(self, model: tf.keras.Model):
+        self._run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+
+    def __call__(self, tokens: Tokens, *, batch_size: int = 64) -> np.ndarray:
+        """The output `[n, ...]` for n texts, in their order."""
+        result = None
+        for batch in plan_in_order(tokens.lengths, batch_size):
+            inputs = {name: tf.constant(value) for name, value in tokens.padded(batch.rows, batch.length).items()}
+            output = self._run(inputs).numpy()
+            if result is None:
+                result = np.empty((len(tokens), *output.shape[1:]), output.dtype)
+            result[batch.rows] = output
+        return result
+
+
+class ClassificationEvaluator:
+    """Validation metrics of a classifier: `valid_loss`, `valid_accuracy`, `valid_macro_f1`.
+
+    Args:
+        tokens: validation texts in scope, n of them.
+        targets: their class numbers, int `[n]`.
+    """
+
+    def __init__(self, tokens: Tokens, targets: np.ndarray, labels: tuple[str, ...]):
+        self.tokens, self.targets, self.labels = tokens, targets, labels
+        self._model, self._forward = None, None
+
+    def __call__(self, model: tf.keras.Model) -> dict[str, float]:
+        if model is not self._model:
+            self._model, self._forward = model, Forward(model)
+        metrics = classification_metrics(softmax(self._forward(self.tokens)), self.targets, self.labels, threshold=None)
+        return {"valid_loss": metrics["nll"], "valid_accuracy": metrics["accuracy"], "valid_macro_f1": metrics["macro_f1"]}
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities, float64 `[n, classes]`."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)

@@ -1,0 +1,59 @@
+"""Objectives: what a model is trained to do, as a loss for each example. The Trainer weighs and sums them.
+
+An objective is called with the model's output and the targets of a batch and returns float32 `[batch]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfarch.config import TrainConfig
+from tfarch.errors import InputError
+
+Objective = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def cross_entropy(*, label_smoothing: float = 0.0, focal_gamma: float = 0.0) -> Objective:
+    """Softmax cross-entropy against class numbers `[batch]` or class probabilities `[batch, classes]`.
+
+    Args:
+        label_smoothing: share s of the target's probability that is spread over all classes (Szegedy et al. 2016): (1 - s) * target + s / classes.
+        focal_gamma: factor (1 - p)^gamma on each class's term, p its probability (Lin et al. 2017); 0 is plain cross-entropy.
+    """
+
+    def loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        logits = tf.cast(logits, tf.float32)
+        if targets.shape.rank == 1:
+            if not label_smoothing and not focal_gamma:
+                return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+            targets = tf.one_hot(targets, logits.shape[-1])
+        targets = tf.cast(targets, tf.float32)
+        if label_smoothing:
+            targets = targets * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
+        terms = -targets * tf.nn.log_softmax(logits)
+        if focal_gamma:
+            terms *= (1.0 - tf.nn.softmax(logits)) ** focal_gamma
+        return tf.reduce_sum(terms, axis=-1)
+
+    return loss
+
+
+def classification_objective(settings: TrainConfig) -> Objective:
+    """The objective of single-label classification that `settings` describe."""
+    for name in ("label_smoothing", "focal_gamma"):
+        if getattr(settings, name) < 0 or (name == "label_smoothing" and settings.label_smoothing >= 1):
+            raise InputError(f"train.{name}={getattr(settings, name)} is out of range")
+    return cross_entropy(label_smoothing=settings.label_smoothing, focal_gamma=settings.focal_gamma)
+
+
+def class_weights(targets: np.ndarray, classes: int, kind: str) -> np.ndarray:
+    """A weight for each row, float32 `[n]`, with mean 1: `none`, `balanced` (n / (classes * count), King and Zeng 2001) or `sqrt` of it."""
+    if kind == "none":
+        return np.ones(len(targets), np.float32)
+    counts = np.bincount(targets, minlength=classes).astype(np.float64)
+    weights = len(targets) / (classes * np.maximum(counts, 1.0))
+    rows = (np.sqrt(weights) if kind == "sqrt" else weights)[targets]
+    return (rows / rows.mean()).astype(np.float32)

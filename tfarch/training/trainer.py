@@ -1,0 +1,296 @@
+"""The one training loop, read top to bottom: every app trains through `Trainer.fit`.
+
+It knows nothing of tasks: a model comes from a function, an objective gives the loss of each example, an evaluator gives named numbers.
+The loss of an update is the weighted sum over all its examples, so that replicas, accumulation and padding change it by rounding alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfarch.config import TrainConfig
+from tfarch.data.batches import Examples, as_dataset, plan_epoch
+from tfarch.errors import InputError, NonFiniteLossError
+from tfarch.models.weights import get_weights
+from tfarch.progress import say
+from tfarch.training.callbacks import Callback
+from tfarch.training.checkpoint import State, read_state, restore_variables, write_state
+from tfarch.training.devices import precision_for, precision_policy, strategy_for
+from tfarch.training.objectives import Objective
+from tfarch.training.optimizers import optimizer_for
+from tfarch.training.schedules import learning_rate
+
+Evaluator = Callable[[tf.keras.Model], dict[str, float]]
+
+# Metrics of which less is better; of all others more is.
+_LESS_IS_BETTER = ("loss", "nll", "ece")
+# As `train.monitor`: the last epoch's weights are taken, whatever the metrics say.
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gave: the model with the weights of its best epoch, and the figures of the run."""
+
+    model: tf.keras.Model
+    figures: dict
+
+    @property
+    def weights(self):
+        """The weights by name, see `tfarch.models.weights`."""
+        return get_weights(self.model)
+
+
+class Trainer:
+    """Trains models on `tf.distribute.MirroredStrategy`.
+
+    Args:
+        settings: see `TrainConfig`; every field has its meaning there.
+        seed: initial weights, order of the data and dropout follow from it.
+        folder: where `resume.safetensors` and `best.safetensors` are kept; None: nothing is written and nothing can be resumed.
+        callbacks: see `tfarch.training.callbacks`.
+    """
+
+    def __init__(self, settings: TrainConfig, *, seed: int = 0, folder: Path | None = None, callbacks: Sequence[Callback] = ()):
+        self.settings, self.seed, self.folder, self.callbacks = settings, seed, folder, list(callbacks)
+
+    def fit(
+        self,
+        build: Callable[[], tf.keras.Model],
+        objective: Objective,
+        examples: Examples,
+        evaluate: Evaluator,
+        *,
+        layers: int = 0,
+        fingerprint: str = "",
+    ) -> Trained:
+        """Trains the model that `build` makes, from its checkpoint where there is one of the same run.
+
+        Args:
+            build: makes the model, with its starting weights; called inside the strategy's scope.
+            objective: loss of each example, float32 `[batch]`.
+            examples: training rows.
+            evaluate: validation metrics after each epoch; `settings.monitor` names one of them.
+            layers: encoder layers, for layer-wise learning-rate decay.
+            fingerprint: what else the run depends on (the data, the structure); with other settings or another fingerprint nothing is resumed.
+
+        Raises:
+            NonFiniteLossError: the loss is NaN or infinite; names the step.
+            InputError: a setting cannot hold (names the setting).
+        """
+        settings = self.settings
+        strategy = strategy_for(settings.devices)
+        replicas = strategy.num_replicas_in_sync
+        if settings.batch_size % replicas:
+            raise InputError(f"train.batch_size={settings.batch_size} does not divide among {replicas} replicas")
+        precision = precision_for(settings.precision)
+        tf.keras.utils.set_random_seed(self.seed)
+        if settings.deterministic:
+            tf.config.experimental.enable_op_determinism()
+
+        # the model and what is trained of it
+        with strategy.scope(), precision_policy(precision):
+            model = build()
+            trained = [v for v in model.trainable_variables if not any(fnmatch.fnmatch(v.name.split(":")[0], p) for p in settings.freeze)]
+            if not trained:
+                raise InputError(f"train.freeze={settings.freeze} leaves nothing to train")
+            optimizer = optimizer_for(settings, trained, layers)
+            scaled = precision == "float16"
+            if scaled:
+                optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+                optimizer.build(trained)
+            model.optimizer = optimizer  # TF-MOT reads the step from here
+
+        # where the run stands
+        lengths = examples.tokens.lengths
+        plan = self._plan(examples, 0, replicas)
+        steps = len(plan) * settings.epochs
+        rate = learning_rate(settings.learning_rate, steps, warmup=settings.warmup, decay=settings.schedule)
+        identity = hashlib.sha256(
+            json.dumps([asdict(settings), self.seed, fingerprint, len(examples)], sort_keys=True).encode()
+        ).hexdigest()
+        variables = [*model.variables, *optimizer.variables]
+        state = self._resume(identity, variables) or State(identity)
+
+        update = self._update_function(strategy, model, optimizer, objective, trained, scaled)
+        for callback in self.callbacks:
+            callback.begin(model, optimizer, steps, state.step)
+
+        started = time.perf_counter() - state.seconds
+        while state.epoch < settings.epochs and not state.finished:
+            plan = self._plan(examples, state.epoch, replicas)
+            batches = iter(strategy.experimental_distribute_dataset(as_dataset(examples, plan[state.update :])))
+            for planned in plan[state.update :]:
+                for callback in self.callbacks:
+                    callback.before_update(state.step)
+                rate_now = rate(state.step)
+                optimizer.learning_rate.assign(rate_now)
+                loss = float(update(tuple(next(batches) for _ in planned)))
+                if not math.isfinite(loss):
+                    raise NonFiniteLossError(
+                        f"the loss is {loss} at step {state.step + 1} of {steps} (epoch {state.epoch + 1}); the last checkpoint is kept. "
+                        "A lower train.learning_rate or train.clip_norm > 0 usually mends it"
+                    )
+                state.update += 1
+                state.step += 1
+                state.loss_sum += loss
+                state.examples += sum(int((batch.rows >= 0).sum()) for batch in planned)
+                state.tokens += sum(int(lengths[batch.rows[batch.rows >= 0]].sum()) for batch in planned)
+                state.seconds = time.perf_counter() - started
+                values = {"loss": loss, "learning_rate": rate_now, "examples_per_second": state.examples / state.seconds}
+                for callback in self.callbacks:
+                    callback.after_update(state.step, values)
+                if settings.checkpoint_every and state.step % settings.checkpoint_every == 0 and state.update < len(plan):
+                    self._write("resume", state, variables)
+
+            # the epoch is done
+            metrics = {"loss": state.loss_sum / len(plan), **evaluate(model)}
+            state.history.append({"epoch": state.epoch + 1, **metrics, "seconds": time.perf_counter() - started})
+            self._keep_best(state, metrics, model)
+            for callback in self.callbacks:
+                callback.end_epoch(state.epoch, state.step, metrics)
+            state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
+            state.seconds = time.perf_counter() - started
+            state.finished = state.epoch == settings.epochs or bool(
+                settings.patience and state.epoch - 1 - state.best_epoch >= settings.patience
+            )
+            if state.finished and state.epoch < settings.epochs:
+                say(f"no better {settings.monitor} for {settings.patience} epochs: stopped after epoch {state.epoch}")
+            self._write("resume", state, variables)
+
+        for callback in self.callbacks:
+            callback.end()
+        self._restore_best(state, model)
+        return Trained(
+            model,
+            {
+                "seconds": state.seconds,
+                "examples_per_second": state.examples / state.seconds,
+                "tokens_per_second": state.tokens / state.seconds,
+                "steps": state.step,
+                "epochs": state.epoch,
+                "best_epoch": state.best_epoch + 1,
+                "precision": precision,
+                "replicas": replicas,
+                "frozen": settings.freeze,
+                "history": state.history,
+            },
+        )
+
+    def _plan(self, examples: Examples, epoch: int, replicas: int):
+        settings = self.settings
+        return plan_epoch(
+            examples.tokens.lengths,
+            settings.batch_size,
+            seed=self.seed,
+            epoch=epoch,
+            accumulate=settings.accumulate,
+            replicas=replicas,
+            fixed_size=settings.xla,
+        )
+
+    def _update_function(self, strategy, model, optimizer, objective: Objective, trained: list[tf.Variable], scaled: bool):
+        """One update as a graph: (distributed batches,) -> the loss over all their examples."""
+        settings, callbacks = self.settings, self.callbacks
+        replicas = strategy.num_replicas_in_sync
+        penalised = [v for v in trained if v.shape.rank >= 2] if settings.l2 else []
+
+        def gradients_of(batch):
+            with tf.GradientTape() as tape:
+                output = model({name: batch[name] for name in ("ids", "mask", "segment_ids")}, training=True)
+                loss = tf.reduce_sum(objective(output, batch["targets"]) * batch["weights"])
+                target = optimizer.get_scaled_loss(loss) if scaled else loss
+            return loss, tape.gradient(target, trained)
+
+        def replica_update(batches):
+            total, sums = 0.0, None
+            for batch in batches:
+                # One batch after another: side by side they would need the memory that accumulation is to save.
+                with tf.control_dependencies([] if sums is None else [tf.identity(total)]):
+                    loss, gradients = gradients_of(batch)
+                gradients = [tf.convert_to_tensor(each) for each in gradients] if len(batches) > 1 or replicas > 1 else gradients
+                total += loss
+                sums = gradients if sums is None else [a + b for a, b in zip(sums, gradients, strict=True)]
+            if replicas > 1:
+                sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
+            if scaled:
+                sums = optimizer.get_unscaled_gradients(sums)
+            if penalised:
+                # d(l2 * |w|^2)/dw, once for an update and not once for a replica or batch.
+                places = {id(variable): place for place, variable in enumerate(trained)}
+                for variable in penalised:
+                    sums[places[id(variable)]] += 2.0 * settings.l2 * variable
+                    total += settings.l2 * tf.reduce_sum(tf.square(variable)) / replicas
+            if settings.clip_norm:
+                sums, _ = tf.clip_by_global_norm(sums, settings.clip_norm)
+            optimizer.apply_gradients(zip(sums, trained, strict=True), skip_gradients_aggregation=True)
+            for callback in callbacks:
+                callback.in_update()
+            return total
+
+        if settings.xla:
+            replica_update = tf.function(replica_update, jit_compile=True)
+
+        @tf.function(reduce_retracing=True)
+        def update(batches):
+            return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(replica_update, args=(batches,)), axis=None)
+
+        return update
+
+    # Checkpoints
+
+    def _resume(self, identity: str, variables) -> State | None:
+        if self.folder is None:
+            return None
+        file = self.folder / "resume.safetensors"
+        state = read_state(file, identity)
+        if state is not None:
+            restore_variables(file, variables)
+            say(
+                f"{'already trained' if state.finished else 'resuming'}: step {state.step}, epoch {state.epoch + (not state.finished)} ({file})"
+            )
+        return state
+
+    def _write(self, name: str, state: State, variables) -> None:
+        if self.folder is not None:
+            write_state(self.folder / f"{name}.safetensors", state, variables)
+
+    def _keep_best(self, state: State, metrics: dict[str, float], model: tf.keras.Model) -> None:
+        monitor = self.settings.monitor
+        if monitor == LAST:
+            state.best_epoch = state.epoch
+            return
+        if monitor not in metrics:
+            raise InputError(f"train.monitor={monitor!r} is none of {', '.join([*metrics, LAST])}")
+        value, less = metrics[monitor], monitor.endswith(_LESS_IS_BETTER)
+        if state.best_metric is None or (value < state.best_metric if less else value > state.best_metric):
+            state.best_metric, state.best_epoch = value, state.epoch
+            self._best = [variable.numpy() for variable in model.variables]
+            self._write("best", state, model.variables)
+
+    def _restore_best(self, state: State, model: tf.keras.Model) -> None:
+        if state.best_epoch == state.epoch - 1:
+            return  # the last epoch was the best
+        if self.folder is not None:
+            restore_variables(self.folder / "best.safetensors", model.variables)
+        else:
+            for variable, value in zip(model.variables, self._best, strict=True):
+                variable.assign(value)
+
+
+def resolve_freeze(settings: TrainConfig, rows: int, *, pretrained: bool) -> TrainConfig:
+    """The settings with `auto` in `freeze` made a decision: the token table stays fixed where it is pre-trained and data is small."""
+    patterns = [pattern for pattern in settings.freeze if pattern != "auto"]
+    if "auto" in settings.freeze and pretrained and rows < settings.freeze_below:
+        patterns.append("token_embedding/*")
+    return dataclasses.replace(settings, freeze=patterns)
