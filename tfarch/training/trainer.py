@@ -212,6 +212,7 @@ class Trainer:
                 target = optimizer.get_scaled_loss(loss) if scaled else loss
             return loss, tape.gradient(target, trained)
 
+        @tf.autograph.experimental.do_not_convert  # plain Python loops, unrolled while tracing
         def replica_update(batches):
             total, sums = 0.0, None
             for batch in batches:
