@@ -6,6 +6,7 @@ Every field carries its help; `Config.fields()` lists them for `--help`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import types
 import typing
@@ -268,10 +269,8 @@ def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = 
         return [check_value(args[0], each, f"{name}[{index}]", file, line) for index, each in enumerate(items)]
     if hint is float:
         if isinstance(value, str):  # YAML 1.1 reads 1e-3 (no dot) as text
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value)
-            except ValueError:
-                pass
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
     elif (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (hint in (bool, str) and isinstance(value, hint)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -20,7 +21,7 @@ def _with_rates(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.keras
     """
 
     class WithRates(optimizer):
-        factors: dict[str, float] = {}
+        factors: ClassVar[dict[str, float]] = {}
         _factor = 1.0
 
         @property
