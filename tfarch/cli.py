@@ -20,6 +20,7 @@ from tfarch.app import App
 from tfarch.config import Config
 from tfarch.errors import InputError, TfarchError
 from tfarch.progress import say
+from tfarch.quiet import quiet, start_tensorflow
 
 VERBS = {
     "run": "the whole main job: check, train, compress, export, evaluate, report",
@@ -189,6 +190,7 @@ def _trained_config(app: App, options: argparse.Namespace, folder: Path) -> Conf
 
 def _threads(options: argparse.Namespace) -> None:
     if options.threads is not None:
+        start_tensorflow()
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
@@ -309,7 +311,9 @@ def _predict(app: App, options: argparse.Namespace, command: str) -> int:
     if options.texts and options.input:
         raise InputError("texts are given both as arguments and by --input", mend="give one of them")
     bundle = Path(options.bundle) if options.bundle else _out(app, options) / "bundle"
-    classifier = load(bundle, threads=options.threads or min(4, len(os.sched_getaffinity(0))))
+    threads = options.threads or min(4, len(os.sched_getaffinity(0)))
+    with quiet():  # LiteRT tells which delegate it takes
+        classifier = load(bundle, threads=threads)
     width = max(map(len, classifier.labels))
     for texts in _chunks(_texts(options, config)):
         for prediction in classifier.predict(texts, top=options.top):

@@ -30,37 +30,41 @@ def chosen_layers(model: tf.keras.Model, patterns: list[str]) -> list[str]:
 
 
 def with_pruning(model: tf.keras.Model, stage: Prune, steps: int) -> tf.keras.Model:
-    """A copy of `model` whose chosen `Dense` layers are wrapped to be pruned over `steps` updates."""
+    """A copy of `model` whose chosen `Dense` layers are wrapped to be pruned over `steps` training batches. The weights stay those of `model`.
+
+    TF-MOT counts the calls of a layer while training, from 1; masks change at calls that are a multiple of the frequency from the beginning.
+    """
     chosen = set(chosen_layers(model, stage.layers))
     if stage.schedule == "constant":
-        schedule = _sparsity.ConstantSparsity(stage.sparsity, begin_step=0, frequency=stage.frequency)
+        schedule = _sparsity.ConstantSparsity(stage.sparsity, begin_step=1, frequency=stage.frequency)
     else:
         end = max(1, int(steps * stage.ramp))
-        schedule = _sparsity.PolynomialDecay(stage.initial_sparsity, stage.sparsity, begin_step=0, end_step=end, frequency=stage.frequency)
+        frequency = max(1, min(stage.frequency, end // 10))
+        # The ramp ends on a step at which masks change: else the last part of the sparsity would never be reached.
+        end -= end % frequency
+        schedule = _sparsity.PolynomialDecay(stage.initial_sparsity, stage.sparsity, begin_step=0, end_step=end, frequency=frequency)
 
     def wrap(layer):
         return _sparsity.prune_low_magnitude(layer, pruning_schedule=schedule) if layer.name in chosen else layer
 
-    pruned = tf.keras.models.clone_model(model, clone_function=wrap)
-    # The wrapper keeps the layer that it was given, so the weights of wrapped layers are there; the others were shared.
-    return pruned
+    return tf.keras.models.clone_model(model, clone_function=wrap)
 
 
 class UpdatePruningStep(Callback):
-    """Advances TF-MOT's pruning schedule at each update, and applies the masks at the end."""
+    """Starts TF-MOT's count of batches, where it does not come from a checkpoint, and applies the masks after each update.
 
-    def __init__(self):
-        self._callback = _sparsity.UpdatePruningStep()
+    TF-MOT itself applies them in the forward pass before the update, and after the last update in a way that knows no strategy.
+    """
 
     def begin(self, model, optimizer, steps, step):
-        self._callback.set_model(model)
-        self._callback.on_train_begin()
+        start = _sparsity.UpdatePruningStep()
+        start.set_model(model)
+        start.on_train_begin()
+        self._pruned = start.prunable_layers
 
-    def before_update(self, step):
-        self._callback.on_train_batch_begin(batch=step)
-
-    def end(self):
-        self._callback.on_epoch_end(epoch=0)
+    def in_update(self):
+        for layer in self._pruned:
+            layer.pruning_obj.weight_mask_op()
 
 
 class HoldZeros(Callback):
@@ -83,8 +87,12 @@ class HoldZeros(Callback):
             raise InputError(f"{len(self.masks)} pruned kernels, but {len(self._held)} of them in the model")
 
     def in_update(self):
-        for variable, mask in self._held:
-            variable.assign(variable * mask)
+        def hold(strategy):
+            for variable, mask in self._held:
+                strategy.extended.update(variable, lambda each, mask: each.assign(each * mask), args=(mask,))
+
+        # A variable that all replicas share is assigned by all of them together.
+        tf.distribute.get_replica_context().merge_call(hold)
 
 
 def zero_masks(weights: dict[str, np.ndarray], least: float = 0.01) -> dict[str, np.ndarray]:

@@ -1,7 +1,8 @@
 """Quantisation-aware training whose grid is the converter's: int8, symmetric, one scale per output channel, zero point 0.
 
 TF-MOT's own rule for `Dense` is per tensor and also rounds activations. The dynamic-range file keeps float activations and has per-channel weights,
-so only kernels are rounded here. The converter refuses the per-channel fake-quantised graph (its transpose finds mismatched axes): the trained
+so only kernels are rounded here, by their range of the moment: no range is stored, none has to be learnt before the first inference is right,
+and none lags behind the last update. The converter refuses the per-channel fake-quantised graph (its transpose finds mismatched axes): the trained
 kernels are copied into the plain model, which the converter rounds to the very same grid.
 """
 
@@ -22,15 +23,36 @@ _OWN = {
 } | {"gelu_tanh": own_layers.gelu_tanh}
 
 
+@tf.custom_gradient
+def rounded(kernel: tf.Tensor):
+    """A float32 kernel `[in, out]` rounded to -127 ... 127 times the scale max|w| / 127 of each output.
+
+    Gradients pass straight through (Bengio et al. 2013), also for the largest weights, which TensorFlow's own gradient may hold to be clipped.
+    """
+    most = tf.reduce_max(tf.abs(kernel), axis=0)
+    return tf.quantization.fake_quant_with_min_max_vars_per_channel(
+        kernel, -most, most, num_bits=8, narrow_range=True
+    ), lambda upstream: upstream
+
+
+class PerChannel(_quantisation.quantizers.Quantizer):
+    """`rounded` as TF-MOT calls it."""
+
+    def build(self, tensor_shape, name, layer):
+        return {}  # nothing is stored
+
+    def __call__(self, inputs, training, weights, **kwargs):
+        return rounded(tf.convert_to_tensor(inputs))
+
+    def get_config(self):
+        return {}
+
+
 class KernelPerChannel(_quantisation.QuantizeConfig):
     """TF-MOT's rule for a `Dense` layer here: its kernel on an int8 grid per output channel, nothing else."""
 
-    def __init__(self, bits: int = 8):
-        self.bits = bits
-        self._quantizer = _quantisation.quantizers.LastValueQuantizer(num_bits=bits, per_axis=True, symmetric=True, narrow_range=True)
-
     def get_weights_and_quantizers(self, layer):
-        return [(layer.kernel, self._quantizer)]
+        return [(layer.kernel, PerChannel())]
 
     def get_activations_and_quantizers(self, layer):
         return []
@@ -45,17 +67,17 @@ class KernelPerChannel(_quantisation.QuantizeConfig):
         return []
 
     def get_config(self):
-        return {"bits": self.bits}
+        return {}
 
 
 def with_quantisation(model: tf.keras.Model, stage: QuantisationAware) -> tf.keras.Model:
-    """A copy of `model` whose chosen `Dense` kernels are rounded in the forward pass; gradients pass straight through (Bengio et al. 2013)."""
+    """A copy of `model` whose chosen `Dense` kernels are rounded in the forward pass, see `rounded`."""
     chosen = set(chosen_layers(model, stage.layers))
 
     def annotate(layer):
         if layer.name not in chosen:
             return layer
-        return _quantisation.quantize_annotate_layer(layer, KernelPerChannel(stage.bits))
+        return _quantisation.quantize_annotate_layer(layer, KernelPerChannel())
 
     with _quantisation.quantize_scope({**_OWN, "KernelPerChannel": KernelPerChannel}):
         annotated = tf.keras.models.clone_model(model, clone_function=annotate)
@@ -63,7 +85,7 @@ def with_quantisation(model: tf.keras.Model, stage: QuantisationAware) -> tf.ker
 
 
 def weights_of_quantised(model: tf.keras.Model) -> dict[str, np.ndarray]:
-    """The float weights of a model from `with_quantisation`, by the names of the plain one; ranges and steps are left out."""
+    """The float weights of a model from `with_quantisation`, by the names of the plain one; TF-MOT's counters are left out."""
     weights = {}
     for layer in model.layers:
         inner = getattr(layer, "layer", layer)  # the wrapper keeps the Dense layer it wraps
@@ -73,10 +95,3 @@ def weights_of_quantised(model: tf.keras.Model) -> dict[str, np.ndarray]:
         for variable in layer.trainable_weights:  # the wrapped kernel is the wrapper's own variable
             weights[f"{inner.name}/{variable.name.rsplit('/', 1)[-1].split(':')[0]}"] = variable.numpy()
     return weights
-
-
-def rounded(kernel: np.ndarray, bits: int = 8) -> np.ndarray:
-    """The float values of `kernel` `[in, out]` on its per-channel grid: scale = max|w| / (2^(bits-1) - 1) for each output."""
-    most = 2 ** (bits - 1) - 1
-    scale = np.abs(kernel).max(axis=0, keepdims=True) / most
-    return np.round(kernel / np.where(scale == 0, 1, scale)).clip(-most, most) * scale

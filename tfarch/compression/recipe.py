@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ class Prune:
     initial_sparsity: float = option(0.0, "share of zeros at the beginning (polynomial)")
     schedule: Literal["polynomial", "constant"] = option("polynomial", "how the share rises: cubically over the ramp, or at once")
     ramp: float = option(0.6, "share of the stage's steps over which the sparsity rises; the rest recovers")
-    frequency: int = option(10, "steps between mask updates")
+    frequency: int = option(10, "most batches between mask updates; a short ramp has ten updates all the same")
     layers: list[str] = option(["layer_*"], "layer name patterns of the kernels that are pruned")
     epochs: int = option(1, "passes over the training rows")
     learning_rate: float = option(5e-5, "peak learning rate of the stage")
@@ -34,7 +35,6 @@ class QuantisationAware:
     """Training with kernels rounded to int8 per output channel, the grid that TFLite's dynamic-range converter will use."""
 
     kind: Literal["quantisation_aware"] = "quantisation_aware"
-    bits: int = option(8, "bits of a weight")
     layers: list[str] = option(["*"], "layer name patterns of the kernels that are rounded")
     epochs: int = option(1, "passes over the training rows")
     learning_rate: float = option(2e-5, "peak learning rate of the stage")
@@ -67,7 +67,7 @@ def load_recipe(name: str) -> Recipe:
     """A shipped recipe by name, or a recipe file.
 
     Raises:
-        InputError: unknown name, another version, an unknown stage or setting; names the line and what is known.
+        InputError: unknown name, another version, an unknown stage or setting, a value out of range; names the line and what is known.
     """
     shipped = shipped_recipes()
     if name in shipped:
@@ -89,11 +89,16 @@ def load_recipe(name: str) -> Recipe:
     stages = []
     for index, stage in enumerate(listed):
         place = f"stages.{index}"
-        kind = stage.get("kind") if isinstance(stage, dict) else stage
+        kind = str(stage.get("kind") if isinstance(stage, dict) else stage)
         if kind not in STAGES:
             raise unknown("kind of stage", kind, STAGES, file=file, line=lines.get(f"{place}.kind", lines.get(place)))
         stages.append(_checked(from_values(STAGES[kind], stage, file=file, lines=lines, prefix=f"{place}."), file, lines, place))
-    return Recipe(str(values.get("name", file.stem)), str(values.get("description", "")), tuple(stages))
+    name = str(values.get("name", file.stem))
+    if not re.fullmatch(r"[\w-][\w.-]*", name) or name == "trained":
+        raise InputError(
+            f"name={name!r}: files are named after it", file=file, line=lines.get("name"), mend="letters, digits, _ - . and not 'trained'"
+        )
+    return Recipe(name, str(values.get("description", "")), tuple(stages))
 
 
 def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Stage:
@@ -103,10 +108,16 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "ramp": (0, 1),
         "frequency": (1, 10**9),
         "epochs": (1, 10**6),
-        "bits": (2, 8),
+        "learning_rate": (0, 1),
     }
     for name, (low, high) in limits.items():
         value = getattr(stage, name, low)
         if not low <= value <= high:
             raise InputError(f"{place}.{name}={value}: expected {low} to {high}", file=file, line=lines.get(f"{place}.{name}"))
+    if isinstance(stage, Prune) and stage.initial_sparsity > stage.sparsity:
+        raise InputError(
+            f"{place}.initial_sparsity={stage.initial_sparsity}: expected at most the sparsity, {stage.sparsity}",
+            file=file,
+            line=lines.get(f"{place}.initial_sparsity"),
+        )
     return stage

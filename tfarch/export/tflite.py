@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import os
 import re
-import sys
 import tempfile
-from collections.abc import Iterator
 
 import tensorflow as tf
 
 from tfarch.errors import TfarchError, unknown
+from tfarch.quiet import quiet
 
 # What the converter is told for each variant: DEFAULT alone is dynamic range, int8 weights per channel and float activations.
 VARIANTS: dict[str, dict] = {
@@ -48,7 +43,7 @@ class Converter:
         module = tf.Module()
         module.run = run
         module.weights = model.variables  # not the model: Keras would trace every layer once more, which takes longer than the conversion
-        with _quiet():
+        with quiet():
             tf.saved_model.save(module, self._folder.name, signatures={"serving_default": run})
         return self
 
@@ -65,7 +60,7 @@ class Converter:
         if variant not in VARIANTS:
             raise unknown("variant", variant, VARIANTS)
         settings = VARIANTS[variant]
-        with _quiet():
+        with quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(self._folder.name)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.optimizations = settings.get("optimizations", [])
@@ -78,32 +73,3 @@ class Converter:
                 raise TfarchError(
                     f"TFLite cannot hold this model as {variant}: {', '.join(operations) or str(error).splitlines()[0]}"
                 ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the converter's own chatter off standard error; it is shown when the conversion fails."""
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as caught:
-        try:
-            kept = os.dup(2)
-        except OSError:
-            kept = None
-        if kept is not None:
-            os.dup2(caught.fileno(), 2)
-        failed = True
-        try:
-            yield
-            failed = False
-        finally:
-            logger.setLevel(level)
-            if kept is not None:
-                sys.stderr.flush()
-                os.dup2(kept, 2)
-                os.close(kept)
-                if failed:
-                    caught.seek(0)
-                    io.FileIO(2, "w", closefd=False).write(caught.read()[-4000:])

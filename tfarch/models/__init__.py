@@ -36,7 +36,7 @@ def start_from(settings: ModelConfig, texts: Iterable[str]) -> Start:
             spec: Spec = AveragedSpec(len(tokeniser), settings.averaged_width)
         else:
             layers = settings.layers or 4
-            if settings.width % settings.heads:
+            if settings.heads < 1 or settings.width % settings.heads:
                 raise InputError(f"model.width={settings.width} is not a multiple of model.heads={settings.heads}")
             spec = EncoderSpec(
                 vocabulary=len(tokeniser),

@@ -120,62 +120,103 @@ def from_folder(folder: str | Path) -> Pretrained:
             raise InputError(
                 f"lacks {file}", file=folder, mend="a Hugging Face style folder has config.json, vocab.txt and model.safetensors"
             )
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"not JSON: {error}", file=folder / "config.json") from error
+    file = folder / "config.json"
+    config = _read_json(file)
     if config.get("model_type", "bert") != "bert" or config.get("position_embedding_type", "absolute") != "absolute":
-        raise InputError(f"model_type {config.get('model_type')!r} is not BERT with absolute positions", file=folder / "config.json")
+        raise InputError(
+            f"model_type {config.get('model_type')!r}, position_embedding_type {config.get('position_embedding_type', 'absolute')!r}: "
+            "not BERT with absolute positions",
+            file=file,
+        )
     activations = {"gelu": "exact", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
-    if config["hidden_act"] not in activations:
-        raise InputError(f"hidden_act {config['hidden_act']!r} is none of {', '.join(activations)}", file=folder / "config.json")
-    layers, heads, width = config["num_hidden_layers"], config["num_attention_heads"], config["hidden_size"]
+    if config.get("hidden_act") not in activations:
+        raise InputError(f"hidden_act {config.get('hidden_act')!r} is none of {', '.join(activations)}", file=file)
+
+    def size(key: str) -> int:
+        if not isinstance(config.get(key), int) or config[key] < 1:
+            raise InputError(f"{key} is {config.get(key)!r}, expected a whole number above 0", file=file)
+        return config[key]
+
+    layers, heads, width = size("num_hidden_layers"), size("num_attention_heads"), size("hidden_size")
+    if width % heads:
+        raise InputError(f"hidden_size {width} is not a multiple of num_attention_heads {heads}", file=file)
     spec = EncoderSpec(
-        vocabulary=config["vocab_size"],
+        vocabulary=size("vocab_size"),
         width=width,
         heads=(heads,) * layers,
         head_width=width // heads,
-        feed_forward=(config["intermediate_size"],) * layers,
-        positions=config["max_position_embeddings"],
-        segments=config["type_vocab_size"],
+        feed_forward=(size("intermediate_size"),) * layers,
+        positions=size("max_position_embeddings"),
+        segments=size("type_vocab_size"),
         gelu=activations[config["hidden_act"]],
-        norm_epsilon=config["layer_norm_eps"],
+        norm_epsilon=config.get("layer_norm_eps", 1e-12),
     )
-    options = {}
-    if (folder / "tokenizer_config.json").is_file():
-        options = {"lowercase": json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("do_lower_case", True)}
-    tokeniser = Tokeniser.from_file(folder / "vocab.txt", **options, strip_accents=options.get("lowercase", True))
+    options = _read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    lowercase, strip_accents = options.get("do_lower_case", True), options.get("strip_accents")
+    tokeniser = Tokeniser.from_file(
+        folder / "vocab.txt",
+        lowercase=lowercase,
+        strip_accents=lowercase if strip_accents is None else strip_accents,  # null follows the case there
+    )
+    if len(tokeniser) > spec.vocabulary:
+        raise InputError(f"has {len(tokeniser)} pieces, but config.json states vocab_size {spec.vocabulary}", file=folder / "vocab.txt")
     weights = _from_hugging_face(load_weights(folder / "model.safetensors"), spec, folder / "model.safetensors")
     return Pretrained(spec, weights, tokeniser, {"name": folder.name, "licence": "unknown", "source": "a local folder"})
 
 
+def _read_json(file: Path) -> dict:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # bad UTF-8 too
+        raise InputError(f"not JSON: {error}", file=file) from error
+    if not isinstance(values, dict):
+        raise InputError(f"holds a {type(values).__name__}, expected an object", file=file)
+    return values
+
+
 def _from_hugging_face(tensors: Mapping[str, np.ndarray], spec: EncoderSpec, file: Path) -> dict[str, np.ndarray]:
-    """Our names from Hugging Face's; `Linear` weights are `[out, in]` there and are transposed."""
-    prefix = "bert." if any(name.startswith("bert.") for name in tensors) else ""
-    norm = {"gamma": "weight", "beta": "bias"}
-    dense = {"kernel": "weight", "bias": "bias"}
-    table = {
-        "token_embedding/embeddings": "embeddings.word_embeddings.weight",
-        "position_embedding/embeddings": "embeddings.position_embeddings.weight",
-        "segment_embedding/embeddings": "embeddings.token_type_embeddings.weight",
-        **{f"embedding_norm/{ours}": f"embeddings.LayerNorm.{theirs}" for ours, theirs in norm.items()},
+    """Our names from Hugging Face's, as float32; `Linear` weights are `[out, in]` there and are transposed."""
+    width, attended, feed_forward = spec.width, spec.heads[0] * spec.head_width, spec.feed_forward[0]
+    table: dict[str, tuple[str, tuple[int, ...]]] = {  # ours: theirs and its shape there
+        "token_embedding/embeddings": ("embeddings.word_embeddings.weight", (spec.vocabulary, width)),
+        "position_embedding/embeddings": ("embeddings.position_embeddings.weight", (spec.positions, width)),
+        "segment_embedding/embeddings": ("embeddings.token_type_embeddings.weight", (spec.segments, width)),
     }
+
+    def norm(ours: str, theirs: str) -> None:
+        table[f"{ours}/gamma"] = f"{theirs}.weight", (width,)
+        table[f"{ours}/beta"] = f"{theirs}.bias", (width,)
+
+    def dense(ours: str, theirs: str, rows: int, columns: int) -> None:
+        table[f"{ours}/kernel"] = f"{theirs}.weight", (columns, rows)
+        table[f"{ours}/bias"] = f"{theirs}.bias", (columns,)
+
+    norm("embedding_norm", "embeddings.LayerNorm")
     for index in range(spec.layers):
         ours, theirs = f"layer_{index}", f"encoder.layer.{index}"
         for role in ("query", "key", "value"):
-            table |= {f"{ours}_{role}/{a}": f"{theirs}.attention.self.{role}.{b}" for a, b in dense.items()}
-        table |= {f"{ours}_attention_output/{a}": f"{theirs}.attention.output.dense.{b}" for a, b in dense.items()}
-        table |= {f"{ours}_attention_norm/{a}": f"{theirs}.attention.output.LayerNorm.{b}" for a, b in norm.items()}
-        table |= {f"{ours}_feed_forward_in/{a}": f"{theirs}.intermediate.dense.{b}" for a, b in dense.items()}
-        table |= {f"{ours}_feed_forward_out/{a}": f"{theirs}.output.dense.{b}" for a, b in dense.items()}
-        table |= {f"{ours}_feed_forward_norm/{a}": f"{theirs}.output.LayerNorm.{b}" for a, b in norm.items()}
-    missing = [name for name in table.values() if prefix + name not in tensors]
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise InputError(
-            f"lacks the tensors {', '.join(missing[:5])}{more}", file=file, mend="is it a BERT encoder of the size that config.json states?"
-        )
-    return {ours: tensors[prefix + theirs].T if ours.endswith("/kernel") else tensors[prefix + theirs] for ours, theirs in table.items()}
+            dense(f"{ours}_{role}", f"{theirs}.attention.self.{role}", width, attended)
+        dense(f"{ours}_attention_output", f"{theirs}.attention.output.dense", attended, width)
+        norm(f"{ours}_attention_norm", f"{theirs}.attention.output.LayerNorm")
+        dense(f"{ours}_feed_forward_in", f"{theirs}.intermediate.dense", width, feed_forward)
+        dense(f"{ours}_feed_forward_out", f"{theirs}.output.dense", feed_forward, width)
+        norm(f"{ours}_feed_forward_norm", f"{theirs}.output.LayerNorm")
+
+    prefix = "bert." if any(name.startswith("bert.") for name in tensors) else ""
+    missing = [theirs for theirs, _ in table.values() if prefix + theirs not in tensors]
+    misshapen = [
+        f"{prefix}{theirs} is {tensors[prefix + theirs].shape}, expected {shape}"
+        for theirs, shape in table.values()
+        if prefix + theirs in tensors and tensors[prefix + theirs].shape != shape
+    ]
+    for problems, message in ((missing, "lacks the tensors {}"), (misshapen, "does not fit config.json: {}")):
+        if problems:
+            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+            raise InputError(
+                message.format(", ".join(problems[:5]) + more), file=file, mend="is it a BERT encoder of the size that config.json states?"
+            )
+    arrays = {ours: np.asarray(tensors[prefix + theirs], np.float32) for ours, (theirs, _) in table.items()}
+    return {ours: array.T if ours.endswith("/kernel") else array for ours, array in arrays.items()}
 
 
 def from_keras_nlp(preset: str) -> Pretrained:
@@ -191,7 +232,7 @@ def from_keras_nlp(preset: str) -> Pretrained:
         tokenizer = keras_nlp.models.BertTokenizer.from_preset(preset)
     except Exception as error:  # keras-nlp raises what its download layer raises
         raise InputError(
-            f"keras-nlp gave no preset {preset!r}: {str(error).strip().splitlines()[0]}",
+            f"keras-nlp gave no preset {preset!r}: {(str(error).strip() or type(error).__name__).splitlines()[0]}",
             mend="presets download: is there a network, and is the name one of keras_nlp.models.BertBackbone.presets?",
         ) from error
     tokeniser = Tokeniser(tokenizer.get_vocabulary(), lowercase=tokenizer.lowercase, strip_accents=tokenizer.lowercase)
@@ -211,6 +252,7 @@ def from_bert_backbone(backbone) -> tuple[EncoderSpec, dict[str, np.ndarray]]:
         feed_forward=(config["intermediate_dim"],) * layers,
         positions=config["max_sequence_length"],
         segments=config["num_segments"],
+        gelu="tanh",  # the backbone's own, whatever its weights were trained with
     )
 
     def array(weight) -> np.ndarray:

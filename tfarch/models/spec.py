@@ -30,6 +30,10 @@ class EncoderSpec:
             raise InputError(
                 f"an encoder has one head count and one feed-forward width per layer, not {self.heads} and {self.feed_forward}"
             )
+        _check_sizes(self, ("vocabulary", "width", "heads", "head_width", "feed_forward", "positions", "segments"))
+        for name, choices in (("gelu", ("exact", "tanh")), ("pooling", ("mean", "first"))):
+            if getattr(self, name) not in choices:
+                raise unknown(name, getattr(self, name), choices)
 
     @property
     def layers(self) -> int:
@@ -45,6 +49,9 @@ class AveragedSpec:
     width: int = 64
     structure: Literal["averaged"] = "averaged"
 
+    def __post_init__(self):
+        _check_sizes(self, ("vocabulary", "width"))
+
     @property
     def layers(self) -> int:
         """It has no layer between the table and the head."""
@@ -54,12 +61,30 @@ class AveragedSpec:
 Spec = EncoderSpec | AveragedSpec
 
 
+def _check_sizes(spec: Spec, names: tuple[str, ...]) -> None:
+    for name in names:
+        value = getattr(spec, name)
+        if not all(isinstance(size, int) and size > 0 for size in (value if isinstance(value, tuple) else (value,))):
+            raise InputError(f"{name}={value} of the {spec.structure} structure: expected whole numbers above 0")
+
+
 def spec_from_dict(values: dict[str, Any]) -> Spec:
-    """The spec that `dataclasses.asdict` wrote."""
+    """The spec that `spec_as_dict` wrote.
+
+    Raises:
+        InputError: the structure or a field is unknown, a field is missing, or a value is none that a model can have.
+    """
     kinds = {"encoder": EncoderSpec, "averaged": AveragedSpec}
     kind = kinds.get(values.get("structure"))
     if kind is None:
         raise unknown("structure", values.get("structure"), kinds)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    for key in values:
+        if key not in fields:
+            raise unknown(f"field of the {values['structure']} structure", key, fields)
+    missing = [name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in values]
+    if missing:
+        raise InputError(f"the {values['structure']} structure lacks {', '.join(missing)}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 

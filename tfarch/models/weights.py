@@ -35,26 +35,28 @@ def get_weights(model: tf.keras.Model) -> dict[str, np.ndarray]:
 def set_weights(
     model: tf.keras.Model, weights: Mapping[str, np.ndarray], *, source: str = "weights", optional: tuple[str, ...] = ()
 ) -> None:
-    """Copies `weights` into `model`.
+    """Copies `weights` into `model`; nothing is copied where they do not fit.
 
     Args:
         source: where they come from, for the error.
         optional: prefixes of the model's weights that may be missing (a fresh head).
 
     Raises:
-        InputError: a weight of the model is missing, or has another shape; all of them are listed (at most ten).
+        InputError: a weight of the model is missing or has another shape, or the model has no such weight; all of them are listed (at most ten).
     """
+    variables = named_variables(model)
     problems = []
-    for name, variable in named_variables(model).items():
+    for name, variable in variables.items():
         if name not in weights:
             if not name.startswith(optional or ("\0",)):
                 problems.append(f"{name} {tuple(variable.shape)} is missing")
         elif tuple(weights[name].shape) != tuple(variable.shape):
             problems.append(f"{name} is {tuple(weights[name].shape)}, expected {tuple(variable.shape)}")
+    problems += [f"{name} {tuple(value.shape)} has no place in it" for name, value in weights.items() if name not in variables]
     if problems:
         more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
         raise InputError("do not fit the model: " + "; ".join(problems[:10]) + more, file=source)
-    for name, variable in named_variables(model).items():
+    for name, variable in variables.items():
         if name in weights:
             variable.assign(weights[name])
 
@@ -63,7 +65,7 @@ def save_weights(weights: Mapping[str, np.ndarray], path: str | Path, metadata: 
     """Writes weights as safetensors, beside the target first, then renamed."""
     temporary = Path(f"{path}.part")
     # safetensors writes an array's buffer as it lies: a transposed view must be made contiguous first.
-    save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, temporary, metadata=dict(metadata or {}))
+    save_file({name: np.asarray(value, order="C") for name, value in weights.items()}, temporary, metadata=dict(metadata or {}))
     os.replace(temporary, path)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from tfarch.config import Config
 from tfarch.errors import InputError
+from tfarch.quiet import start_tensorflow
 from tfarch.run_folder import RunFolder
 
 GENERIC = "text_classification"
@@ -70,6 +71,7 @@ def compress(
     command: str = "tfarch.compress",
 ) -> dict[str, Any]:
     """Applies a recipe to the trained model of the run in `source`; exports and evaluates both into `out`. Returns the report."""
+    start_tensorflow()
     from tfarch.compression.recipe import load_recipe
     from tfarch.pipeline import training_job
     from tfarch.pipeline.prepare import prepare
@@ -89,6 +91,7 @@ def compress(
 
 def export(out: str | Path, *, config: Config | None = None, settings: Mapping[str, Any] | None = None, app: str = GENERIC):
     """Writes the TFLite variants and the bundle of the model trained in `out`. Returns the list of the files."""
+    start_tensorflow()
     from tfarch.pipeline import export_job
     from tfarch.pipeline.trained import TrainedClassifier
 
@@ -111,6 +114,7 @@ def evaluate(
     Raises:
         GateError: the files do not agree as the config demands; the report is written all the same.
     """
+    start_tensorflow()
     from tfarch.pipeline import evaluation_job
     from tfarch.pipeline.export_job import read_manifest
     from tfarch.pipeline.prepare import prepare
@@ -157,6 +161,7 @@ def run(
 
 
 def _train(config: Config, folder: RunFolder, app: str, licence: str, command: str):
+    start_tensorflow()
     from tfarch.compression.recipe import load_recipe
     from tfarch.pipeline import training_job
     from tfarch.pipeline.prepare import prepare

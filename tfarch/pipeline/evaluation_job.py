@@ -29,6 +29,7 @@ from tfarch.pipeline.export_job import CARD, SAVED_MODEL, Exported
 from tfarch.pipeline.prepare import Part, Prepared
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
+from tfarch.quiet import quiet
 from tfarch.run_folder import RunFolder, now
 from tfarch.runtime import Classifier, read_bundle
 from tfarch.runtime.classifier import INPUTS, OUTPUT
@@ -95,7 +96,8 @@ def evaluate(
 
 
 def _classifier(trained: TrainedClassifier, stage: Stage, file: Path, threads: int) -> Classifier:
-    return Classifier(file, trained.tokeniser, trained.labels, trained.max_length, threads=threads, out_of_scope=stage.out_of_scope)
+    with quiet():
+        return Classifier(file, trained.tokeniser, trained.labels, trained.max_length, threads=threads, out_of_scope=stage.out_of_scope)
 
 
 def _variant(
@@ -167,8 +169,8 @@ def _parity(
 
 def run_bare(file: Path, tokens: Tokens, threads: int, batch_size: int = 64) -> np.ndarray:
     """Probabilities `[n, classes]` of a dynamic-length file for token ids, with LiteRT alone: no tokeniser and no code of the runtime."""
-    interpreter = Interpreter(model_path=str(file), num_threads=threads)
-    runner = interpreter.get_signature_runner("serving_default")
+    with quiet():
+        runner = Interpreter(model_path=str(file), num_threads=threads).get_signature_runner("serving_default")
     result = None
     for batch in plan_in_order(tokens.lengths, batch_size):
         inputs = tokens.padded(batch.rows, batch.length)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfarch.compression.pruning import HoldZeros, UpdatePruningStep, kernel_sparsity, weights_of_pruned, with_pruning, zero_masks
+from tfarch.compression.pruning import HoldZeros, UpdatePruningStep, kernel_sparsity, stripped, weights_of_pruned, with_pruning, zero_masks
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe
 from tfarch.config import Config, TrainConfig
@@ -18,14 +19,16 @@ from tfarch.data.batches import Examples, plan_epoch
 from tfarch.evaluation.calibration import fit_temperature
 from tfarch.evaluation.out_of_scope import choose_threshold
 from tfarch.models.classifier import HEAD, build_classifier
+from tfarch.models.encoder import body, text_inputs
 from tfarch.models.spec import spec_as_dict
-from tfarch.models.weights import get_weights, set_weights
+from tfarch.models.weights import get_weights, load_weights, save_weights, set_weights
 from tfarch.pipeline.prepare import Prepared
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
 from tfarch.training.inference import ClassificationEvaluator, Forward, softmax
+from tfarch.training.probe import ROWS, fit_probe
 
 Weights = Mapping[str, np.ndarray]
 
@@ -34,15 +37,16 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
     """Fine-tunes (or trains) the classifier; resumes where the same run was interrupted."""
     start = prepared.start
     settings = resolve_freeze(config.train, len(prepared.train.texts), pretrained=bool(start.weights))
+    name = start.provenance["name"] if start.weights else start.spec.structure
+    say(f"training {name} ({start.spec.layers} layers) on {len(prepared.train.texts):,} texts, {len(prepared.labels)} classes")
+    head = _probe(config, prepared, folder) if start.weights and settings.head_start == "probe" else {}
 
     def build() -> tf.keras.Model:
         model = _classifier(config, prepared)
         if start.weights:
-            set_weights(model, start.weights, source=start.provenance["name"], optional=(HEAD,))
+            set_weights(model, {**start.weights, **head}, source=start.provenance["name"], optional=(HEAD,))
         return model
 
-    name = start.provenance["name"] if start.weights else start.spec.structure
-    say(f"training {name} ({start.spec.layers} layers) on {len(prepared.train.texts):,} texts, {len(prepared.labels)} classes")
     model, figures = _fit(config, prepared, folder, "fit", settings, build, ())
     data = {"name": prepared.dataset.name, "licence": sample_licence, "sha256": prepared.dataset.sha256}
     trained = TrainedClassifier(
@@ -56,6 +60,22 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
     trained = dataclasses.replace(trained, stages=(_stage("trained", trained, get_weights(model), prepared, figures),))
     trained.save(folder)
     return trained
+
+
+def _probe(config: Config, prepared: Prepared, folder: RunFolder) -> Weights:
+    """The head's weights as a linear probe of the untrained encoder gives them; kept in the cache for a run that is resumed."""
+    file = folder.cache / f"probe-{_fingerprint(config, prepared, None)[:24]}.safetensors"
+    if file.is_file():
+        return load_weights(file)
+    train = prepared.train
+    rows = np.sort(np.random.default_rng(config.seed).permutation(len(train.texts))[:ROWS])
+    inputs = text_inputs()
+    encoder = tf.keras.Model(inputs, body(prepared.start.spec, inputs))
+    set_weights(encoder, prepared.start.weights, source=prepared.start.provenance["name"])
+    kernel, bias = fit_probe(Forward(encoder)(train.tokens.select(rows)), train.targets[rows], len(prepared.labels))
+    head = {f"{HEAD}/kernel": kernel, f"{HEAD}/bias": bias}
+    save_weights(head, file)
+    return head
 
 
 def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, recipe: Recipe, folder: RunFolder) -> TrainedClassifier:
@@ -76,24 +96,29 @@ def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, rec
 
 def _prune(config: Config, prepared: Prepared, folder: RunFolder, name: str, stage: Prune, weights: Weights):
     settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
-    updates = len(plan_epoch(prepared.train.tokens.lengths, settings.batch_size, seed=config.seed, epoch=0, accumulate=settings.accumulate))
-    build = _from(config, prepared, weights, lambda model: with_pruning(model, stage, updates * stage.epochs))
-    model, figures = _fit(config, prepared, folder, name, settings, build, [UpdatePruningStep()], weights)
+    batches = len(plan_epoch(prepared.train.tokens.lengths, settings.batch_size, seed=config.seed, epoch=0))
+    build = _from(config, prepared, weights, lambda model: with_pruning(model, stage, batches * stage.epochs))
+    model, figures = _fit(config, prepared, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped)
     return weights_of_pruned(model), figures
 
 
 def _quantisation_aware(config: Config, prepared: Prepared, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights):
     settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
-    masks = zero_masks(dict(weights))
     build = _from(config, prepared, weights, lambda model: with_quantisation(model, stage))
-    model, figures = _fit(config, prepared, folder, name, settings, build, [HoldZeros(masks)] if masks else [], weights)
+    model, figures = _fit(config, prepared, folder, name, settings, build, _held(weights), weights)
     return weights_of_quantised(model), figures
+
+
+def _held(weights: Weights) -> list[Callback]:
+    masks = zero_masks(dict(weights))
+    return [HoldZeros(masks)] if masks else []
 
 
 def _stage_settings(config: Config, prepared: Prepared, epochs: int, learning_rate: float) -> TrainConfig:
     settings = resolve_freeze(config.train, len(prepared.train.texts), pretrained=True)
     # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
-    return dataclasses.replace(settings, epochs=epochs, learning_rate=learning_rate, monitor="last", patience=0)
+    # In float32: under mixed precision TF-MOT would read the weights in half precision, mask them, and write them back.
+    return dataclasses.replace(settings, epochs=epochs, learning_rate=learning_rate, monitor="last", patience=0, precision="float32")
 
 
 def _from(
@@ -123,18 +148,20 @@ def _fit(
     build: Callable[[], tf.keras.Model],
     callbacks: Sequence[Callback],
     weights: Weights | None = None,
+    plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model,
 ):
-    """One training: (model with its weights, figures)."""
+    """One training: (model with its weights, figures). What is validated is the `plain` form of the model."""
     train = prepared.train
     examples = Examples(train.tokens, train.targets, class_weights(train.targets, len(prepared.labels), settings.class_weights))
     valid = prepared.valid.in_scope
+    evaluator, plain = ClassificationEvaluator(valid.tokens, valid.targets, prepared.labels), functools.cache(plain)
     shown = [TensorBoard(folder.tensorboard / name, histograms=settings.histograms), ShowProgress(name)]
     trainer = Trainer(settings, seed=config.seed, folder=folder.checkpoints / name, callbacks=[*callbacks, *shown])
     trained = trainer.fit(
         build,
         classification_objective(settings),
         examples,
-        ClassificationEvaluator(valid.tokens, valid.targets, prepared.labels),
+        lambda model: evaluator(plain(model)),
         layers=prepared.start.spec.layers,
         fingerprint=_fingerprint(config, prepared, weights),
     )

@@ -14,7 +14,8 @@ class Forward:
     """A model's output without training behaviour, as one graph for all lengths."""
 
     def __init__(self, model: tf.keras.Model):
-        self._run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+        signature = {name: tf.TensorSpec((None, None), tf.int32, name=name) for name in ("ids", "mask", "segment_ids")}
+        self._run = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
 
     def __call__(self, tokens: Tokens, *, batch_size: int = 64) -> np.ndarray:
         """The output `[n, ...]` for n texts, in their order."""

@@ -1,0 +1,79 @@
+"""A recipe is a text file that is read exactly, or refused with the line and what is known."""
+
+import pytest
+
+from tfarch.compression.recipe import Prune, QuantisationAware, load_recipe, shipped_recipes
+from tfarch.config import dump_yaml
+from tfarch.errors import InputError
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Writes a recipe file and gives its path."""
+
+    def write(text):
+        file = tmp_path / "mine.yaml"
+        file.write_text(text, encoding="utf-8")
+        return str(file)
+
+    return write
+
+
+def test_the_shipped_recipes_are_these():
+    assert sorted(shipped_recipes()) == ["prune30", "prune50_qat", "qat"]
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_shipped_recipe_bears_the_name_of_its_file_and_survives_the_way_through_yaml(name, recipe):
+    loaded = load_recipe(name)
+    assert loaded.name == name
+    assert loaded.description
+    assert load_recipe(recipe(dump_yaml(loaded.as_dict()))) == loaded
+
+
+def test_settings_that_are_left_out_have_their_defaults(recipe):
+    loaded = load_recipe(recipe("version: 1\nstages:\n  - kind: prune\n    sparsity: 0.7\n  - kind: quantisation_aware\n"))
+    assert loaded.name == "mine"
+    assert loaded.stages == (Prune(sparsity=0.7), QuantisationAware())
+
+
+def test_an_unknown_name_lists_the_shipped_recipes():
+    with pytest.raises(InputError, match=r"unknown recipe 'prune99'; known: prune30, prune50_qat, qat \(or a file that ends in \.yaml\)"):
+        load_recipe("prune99")
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(InputError, match=r"nowhere\.yaml: cannot be read"):
+        load_recipe("nowhere.yaml")
+
+
+STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (STAGE + "    sparsty: 0.5\n", 5, "unknown setting 'stages.0.sparsty'; known: epochs, frequency, .* sparsity"),
+        (STAGE + "author: me\n", 5, "unknown setting 'author'; known: description, name, stages, version"),
+        (STAGE + "  - kind: slim\n", 5, "unknown kind of stage 'slim'; known: prune, quantisation_aware"),
+        (STAGE + "  - slim\n", 5, "unknown kind of stage 'slim'"),
+        (STAGE + "  - [prune]\n", 5, "unknown kind of stage"),
+        ("version: 2\nstages:\n  - kind: prune\n", 1, "version 2: this tfarch reads version 1"),
+        ("name: mine\nstages:\n  - kind: prune\n", 1, "version None: this tfarch reads version 1"),
+        ("version: 1\nname: mine\n", 1, "stages: expected a list of stages"),
+        ("version: 1\nstages: []\n", 2, "stages: expected a list of stages"),
+        (STAGE + "    sparsity: 1.0\n", 5, "stages.0.sparsity=1.0: expected 0 to 0.999"),
+        (STAGE + "    epochs: 0\n", 5, "stages.0.epochs=0: expected 1 to"),
+        (STAGE + "    learning_rate: -1\n", 5, "stages.0.learning_rate=-1.0: expected 0 to 1"),
+        (STAGE + "    ramp: .nan\n", 5, "stages.0.ramp=nan: expected 0 to 1"),
+        (STAGE + "    sparsity: half\n", 5, "stages.0.sparsity='half': expected float"),
+        (STAGE + "    schedule: linear\n", 5, "stages.0.schedule='linear': expected one of polynomial, constant"),
+        (STAGE + "    initial_sparsity: 0.5\n", 5, "stages.0.initial_sparsity=0.5: expected at most the sparsity, 0.3"),
+        ("version: 1\nname: ../mine\nstages:\n  - kind: prune\n", 2, "name='../mine': files are named after it"),
+        ("version: 1\nname: trained\nstages:\n  - kind: prune\n", 2, "name='trained': files are named after it"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_line(recipe, text, line, message):
+    with pytest.raises(InputError, match=message) as raised:
+        load_recipe(recipe(text))
+    assert raised.value.line == line

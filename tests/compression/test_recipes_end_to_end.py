@@ -1,0 +1,97 @@
+"""A recipe from a CSV to a measured bundle, and a further one from the finished run: what the report says is what the files hold."""
+
+import json
+
+import pytest
+
+import tfarch
+from tfarch.export.linter import examine
+from tfarch.models.weights import load_weights
+from tfarch.runtime.bundle import verify_bundle
+
+TEXTS = {"lost": "my card was stolen", "refund": "money back for this order", "greeting": "hello dear people"}
+SETTINGS = {
+    "model": {"weights": "random", "layers": 1, "width": 32, "heads": 2, "feed_forward": 64},
+    "train": {"epochs": 1, "learning_rate": 0.003, "batch_size": 32},
+    "compress": {"recipe": "prune50_qat"},
+    # A model this small hesitates between its labels: rounding may tip more answers than the default bound allows.
+    "export": {"variants": ["float32", "dynamic_int8"], "agreement_bound": 0.5},
+    "evaluate": {"threads": [1], "latency_texts": 4, "latency_repeats": 1},
+}
+ENCODER, HEAD = 4 * 32 * 32 + 2 * 32 * 64, 32 * len(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The folder of `run` with prune50_qat and that of `compress` with qat on top of its trained model."""
+    folder = tmp_path_factory.mktemp("recipes")
+    rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
+    (folder / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    tfarch.run(folder / "rows.csv", folder / "run", settings=SETTINGS)
+    tfarch.compress("qat", folder / "run", folder / "qat")
+    return folder / "run", folder / "qat"
+
+
+def report_of(folder):
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def variants_of(folder):
+    return {each["name"]: each for each in report_of(folder)["variants"]}
+
+
+def test_the_report_tells_the_stages_of_the_recipe(folders):
+    (entry,) = report_of(folders[0])["compression"]
+    assert entry["name"] == "prune50_qat"
+    assert [(stage["kind"], stage["kernel_sparsity"], stage["epochs"]) for stage in entry["stages"]] == [
+        ("prune", 0.5, 2),
+        ("quantisation_aware", 0.5, 1),
+    ]
+
+
+def test_every_variant_of_the_plain_and_of_the_compressed_model_is_measured(folders):
+    variants = variants_of(folders[0])
+    assert list(variants) == ["float32", "dynamic_int8", "prune50_qat_float32", "prune50_qat_dynamic_int8"]
+    for each in variants.values():
+        file = folders[0] / each["file"]
+        assert each["bytes"] == file.stat().st_size
+        assert each["sparsity"] == examine(file).sparsity("FULLY_CONNECTED")
+        assert 0 <= each["metrics"]["accuracy"] <= 1
+        assert each["latency_ms"]["threads_1"]["p50"] > 0
+
+
+def test_the_sparsity_of_the_compressed_files_is_that_of_the_recipe(folders):
+    variants = variants_of(folders[0])
+    assert variants["float32"]["sparsity"] == 0
+    expected = 0.5 * ENCODER / (ENCODER + HEAD)
+    assert variants["prune50_qat_float32"]["sparsity"] == pytest.approx(expected, abs=1e-3)
+    assert expected - 1e-3 < variants["prune50_qat_dynamic_int8"]["sparsity"] < expected + 0.02  # rounding makes a few more zeros
+
+
+def test_zeros_make_the_compressed_file_smaller_when_packed_and_only_then(folders):
+    variants = variants_of(folders[0])
+    plain, pruned = variants["float32"], variants["prune50_qat_float32"]
+    assert pruned["gzip_bytes"] < 0.95 * plain["gzip_bytes"]
+    assert pruned["bytes"] == pytest.approx(plain["bytes"], rel=0.01)
+
+
+def test_the_compressed_model_ships_in_a_sound_bundle(folders):
+    for folder, name in zip(folders, ("prune50_qat_dynamic_int8", "qat_dynamic_int8"), strict=True):
+        report = report_of(folder)
+        assert report["chosen"] == name
+        assert report["parity"]["holds"]
+        assert variants_of(folder)[name]["file"] == "bundle/model.tflite"
+        assert verify_bundle(folder / "bundle").description["model"]["variant"] == name
+        answer = tfarch.load(folder / "bundle").predict(["money back please"])[0]
+        assert answer.label in TEXTS
+
+
+def test_a_further_recipe_starts_from_the_trained_model_not_from_the_compressed_one(folders):
+    variants = variants_of(folders[1])
+    assert list(variants) == ["float32", "dynamic_int8", "qat_float32", "qat_dynamic_int8"]
+    assert variants["qat_float32"]["sparsity"] == 0
+    before, after = (load_weights(folder / "checkpoints" / "trained.safetensors") for folder in folders)
+    assert all((before[name] == after[name]).all() for name in before)
+    trained = load_weights(folders[1] / "checkpoints" / "qat.safetensors")
+    assert trained.keys() == before.keys()
+    assert any((trained[name] != before[name]).any() for name in before)

@@ -1,0 +1,1 @@
+"""Smaller and faster models by recipe: stages of pruning and quantisation-aware training that the pipeline runs one after another."""
