@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 BENCH := .venv-bench
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint setup bench-env clean
+.PHONY: demo test lint notebooks setup bench-env clean
 demo: $(INSTALLED)
 	$(BIN)/python -m apps.customer_service run
 
@@ -19,11 +19,14 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+notebooks: $(INSTALLED)
+	PYTHONPATH=. $(BIN)/jupytext --to ipynb --execute notebooks/*.py
+
 setup: $(INSTALLED)
 
 bench-env: $(INSTALLED) $(BENCH)/installed
 
-$(INSTALLED): requirements.txt requirements-cpu.txt requirements-common.txt Makefile
+$(INSTALLED): requirements.txt requirements-cpu.txt requirements-common.txt requirements-dev.txt constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "tfarch needs Python 3.11 to 3.13: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)

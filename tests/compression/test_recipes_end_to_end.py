@@ -12,7 +12,7 @@ from tfarch.runtime.bundle import verify_bundle
 TEXTS = {"lost": "my card was stolen", "refund": "money back for this order", "greeting": "hello dear people"}
 SETTINGS = {
     "model": {"weights": "random", "layers": 1, "width": 32, "heads": 2, "feed_forward": 64},
-    "train": {"epochs": 1, "learning_rate": 0.003, "batch_size": 32},
+    "train": {"epochs": 1, "learning_rate": 0.003, "batch_size": 32, "precision": "bfloat16"},  # which stages must not take over
     "compress": {"recipe": "prune50_qat"},
     # A model this small hesitates between its labels: rounding may tip more answers than the default bound allows.
     "export": {"variants": ["float32", "dynamic_int8"], "agreement_bound": 0.5},
@@ -43,9 +43,9 @@ def variants_of(folder):
 def test_the_report_tells_the_stages_of_the_recipe(folders):
     (entry,) = report_of(folders[0])["compression"]
     assert entry["name"] == "prune50_qat"
-    assert [(stage["kind"], stage["kernel_sparsity"], stage["epochs"]) for stage in entry["stages"]] == [
-        ("prune", 0.5, 2),
-        ("quantisation_aware", 0.5, 1),
+    assert [(stage["kind"], stage["kernel_sparsity"], stage["epochs"], stage["precision"]) for stage in entry["stages"]] == [
+        ("prune", 0.5, 2, "float32"),
+        ("quantisation_aware", 0.5, 1, "float32"),
     ]
 
 

@@ -1,0 +1,105 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent,ipynb
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Customer service: from a table of questions to a small, proven model file
+#
+# This notebook does the main job of tfarch on its embedded sample, the messages to an invented broadband provider, with the settings of `--quick`:
+# half of the rows and one pass, about a minute. It is a look at what comes out, not a model to keep: `make demo` makes that.
+#
+# The source is `customer_service.py`; `make notebooks` makes the `.ipynb` of it and runs it.
+
+# %%
+import base64
+import tempfile
+from pathlib import Path
+
+from IPython.display import IFrame, Markdown
+
+import tfarch
+from apps.customer_service.app import APP
+from tfarch.evaluation import variants_table
+
+# %% [markdown]
+# ## Look at the data first
+#
+# `check` tells what would harm a model or flatter its score: bad rows, duplicates, the same text under two labels, test rows that are also in train.
+# Your own data: a folder with `train.csv` (and `valid.csv`, `test.csv` if you have them) or one CSV, TSV or JSONL file in the place of `APP.sample`.
+
+# %%
+dataset, findings = tfarch.check(APP.sample)
+print(f"{len(dataset.train):,} training rows, {len(dataset.labels)} classes. {dataset.split}")
+for finding in findings:
+    print(f"- {finding.severity}: {finding.message}")
+
+# %%
+for text, label in list(zip(dataset.train.texts, dataset.train.labels, strict=True))[:5]:
+    print(f"{label:<22} {text}")
+
+# %% [markdown]
+# ## The main job
+#
+# `run` trains, exports and measures. Every figure in the report is measured on the exported file, with the runtime that ships, and not on the Keras
+# model that it came from.
+
+# %%
+out = Path(tempfile.mkdtemp()) / "run"
+report = tfarch.run(APP.sample, out, settings=APP.quick, app=APP.name, licence=APP.sample_licence, quick=True)
+
+# %%
+print(variants_table(report))
+
+# %% [markdown]
+# ## Ask it
+#
+# `tfarch.load` needs no TensorFlow: LiteRT and a tokeniser are all that answers. A text that is less probable than the threshold, which was chosen on
+# validation rows, is called out of scope.
+
+# %%
+classifier = tfarch.load(out / "bundle")
+questions = ["the internet is down again!!", "can i move my bill to the 15th", "whats the weather tomorrow"]
+for prediction in classifier.predict(questions):
+    verdict = "out of scope" if prediction.out_of_scope else prediction.label
+    others = ", ".join(f"{label} {probability:.2f}" for label, probability in prediction.top)
+    print(f"{verdict:<20} {prediction.text}\n{'':<20} {others}")
+
+# %% [markdown]
+# ## What it takes for what
+#
+# The pairs of classes that are mixed up most, with the texts: the best place to look for labels that are wrong or classes that are one.
+
+# %%
+for pair in report["confusions"][:3]:
+    print(f"{pair['label']} taken for {pair['predicted']}, {pair['count']} times")
+    for text in pair["examples"][:2]:
+        print(f"    {text}")
+
+# %% [markdown]
+# ## The report
+#
+# The same for people, in one file: tables, the plot of size against quality, the reliability diagram, and how it was made. Here is its beginning.
+
+# %%
+page = base64.b64encode((out / "report.html").read_bytes()).decode()
+IFrame(f"data:text/html;base64,{page}", width="100%", height=600)
+
+# %% [markdown]
+# ## What ships
+#
+# The bundle is all that another machine needs. Its `bundle.json` lists labels, tokeniser, threshold, where weights and data come from, and the sha256 of
+# every file.
+
+# %%
+for file in sorted((out / "bundle").rglob("*")):
+    if file.is_file():
+        print(f"{file.stat().st_size:>12,}  {file.relative_to(out)}")
+
+# %%
+Markdown((out / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8"))

@@ -1,0 +1,38 @@
+"""Every notebook runs from its source to its end in a fresh kernel, and the one that is committed was made of that source."""
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
+
+
+def outputs_of(notebook):
+    return "\n".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+
+
+def test_there_is_one_for_the_app():
+    assert "customer_service" in [source.stem for source in SOURCES]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_the_committed_notebook_is_that_of_the_source_and_has_outputs(source):
+    made, committed = jupytext.read(source), nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    assert [(cell.cell_type, cell.source) for cell in committed.cells] == [(cell.cell_type, cell.source) for cell in made.cells]
+    assert all(cell.execution_count for cell in committed.cells if cell.cell_type == "code")
+    assert not [output for cell in committed.cells for output in cell.get("outputs", []) if output.output_type == "error"]
+
+
+def test_customer_service_runs(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = jupytext.read(ROOT / "notebooks" / "customer_service.py")
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    shown = outputs_of(notebook)
+    assert "* dynamic_int8" in shown, "the table of variants, with the one that ships"
+    assert "bundle/model.tflite" in shown
+    (answer,) = [line for line in shown.splitlines() if "the internet is down again!!" in line]
+    assert answer.split()[0] in ("internet_down", "internet_drops", "out")
