@@ -82,6 +82,7 @@ class TrainConfig:
     )
     accumulate: int = option(1, "batches whose gradients are summed into one update")
     head_start: Literal["probe", "random"] = option("probe", "a pre-trained encoder's head starts from a linear probe, or at random")
+    interpolate: bool = option(True, "take the weights between the probe's and the trained ones that fit validation best")
     freeze: list[str] = option(["auto"], "variable name patterns that stay fixed; auto: the token table where data is small")
     freeze_below: int = option(50_000, "auto freezes the token table under this many training rows")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option("auto", "auto: bfloat16 only where the processor has it")

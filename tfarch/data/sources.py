@@ -111,7 +111,8 @@ def _read_folder(folder: Path, data: DataConfig) -> Source:
         raise InputError(f"no train.csv, train.tsv or train.jsonl in this folder; {has}", file=folder, mend=_MEND)
     readings = {part: read_table(file, data) for part, file in files.items()}
     hashes = {files[part].name: reading.sha256 for part, reading in readings.items()}
-    name = folder.resolve().name
+    resolved = folder.resolve()
+    name = resolved.name if resolved.name.lower() != "data" else resolved.parent.name  # a folder called data says nothing of what it holds
     return Source(name, str(folder), readings, hashes, provenance("folder", name, {part: file.name for part, file in files.items()}))
 
 

@@ -28,6 +28,7 @@ from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
 from tfarch.training.inference import ClassificationEvaluator, Forward, softmax
+from tfarch.training.interpolation import best_between
 from tfarch.training.probe import ROWS, fit_probe
 
 Weights = Mapping[str, np.ndarray]
@@ -57,9 +58,28 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
         provenance={"weights": start.provenance, "data": data},
         data=prepared.facts(),
     )
-    trained = dataclasses.replace(trained, stages=(_stage("trained", trained, get_weights(model), prepared, figures),))
+    weights = get_weights(model)
+    if head and settings.interpolate:
+        weights, figures = _interpolated({**start.weights, **head}, weights, trained, prepared, figures)
+    trained = dataclasses.replace(trained, stages=(_stage("trained", trained, weights, prepared, figures),))
     trained.save(folder)
     return trained
+
+
+def _interpolated(begin: Weights, end: Weights, trained: TrainedClassifier, prepared: Prepared, figures: Mapping):
+    """Weights between the probe's and the trained ones by validation's log-likelihood at its best temperature; and the figures with how it went."""
+    valid, model = prepared.valid.in_scope, build_classifier(trained.spec, len(trained.labels))
+    forward = Forward(model)
+
+    def loss(weights: Weights) -> float:
+        set_weights(model, weights)
+        return fit_temperature(forward(valid.tokens), valid.targets).nll_after
+
+    weights, share, losses = best_between(begin, end, loss)
+    say(
+        f"taking the weights at {share:.0%} of the way from the probe: validation loss {losses[share]:.4f}, at the end of it {losses[1.0]:.4f}"
+    )
+    return weights, {**figures, "interpolation": {"share": share, "valid_nll": {f"{at:g}": value for at, value in losses.items()}}}
 
 
 def _probe(config: Config, prepared: Prepared, folder: RunFolder) -> Weights:

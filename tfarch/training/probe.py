@@ -16,7 +16,9 @@ L2 = 2e-3
 STEPS = 200
 
 
-def fit_probe(features: np.ndarray, targets: np.ndarray, classes: int, *, l2: float = L2, steps: int = STEPS) -> tuple[np.ndarray, np.ndarray]:
+def fit_probe(
+    features: np.ndarray, targets: np.ndarray, classes: int, *, l2: float = L2, steps: int = STEPS
+) -> tuple[np.ndarray, np.ndarray]:
     """Kernel float32 `[width, classes]` and bias float32 `[classes]` of a softmax regression.
 
     Minimises the mean cross-entropy + l2 / 2 * |kernel|^2 over centred features of mean variance 1, by accelerated gradient steps of size 1 / L
