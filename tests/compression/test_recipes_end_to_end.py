@@ -5,6 +5,7 @@ import json
 import pytest
 
 import tfarch
+from tfarch.errors import InputError
 from tfarch.export.linter import examine
 from tfarch.models.weights import load_weights
 from tfarch.runtime.bundle import verify_bundle
@@ -95,3 +96,12 @@ def test_a_further_recipe_starts_from_the_trained_model_not_from_the_compressed_
     trained = load_weights(folders[1] / "checkpoints" / "qat.safetensors")
     assert trained.keys() == before.keys()
     assert any((trained[name] != before[name]).any() for name in before)
+
+
+def test_a_recipe_that_finds_no_layer_is_refused_before_any_training(tmp_path):
+    rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(6)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    settings = {"model": {"structure": "averaged"}, "compress": {"recipe": "prune30"}}
+    with pytest.raises(InputError, match=r"no layer matches layer_\*.*head"):
+        tfarch.run(tmp_path / "rows.csv", tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run" / "checkpoints").exists()

@@ -132,6 +132,7 @@ def training(report: Report) -> Child:
         ("updates", _number(made.get("steps"))),
         ("epochs", _number(made.get("epochs"))),
         ("epoch kept", _number(best)),
+        ("taken on the way from the probe to it", _share(at(made, "interpolation", "share"))),
         ("precision", made.get("precision")),
         ("replicas", _number(made.get("replicas"))),
     ]

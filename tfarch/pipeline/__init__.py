@@ -169,6 +169,8 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
     _path(config)
     recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
     prepared = prepare(config, folder.cache)
+    if recipe is not None:
+        training_job.require_fitting(recipe, prepared)
     folder.write_config(config, app, command, prepared.dataset.sha256)
     trained = training_job.train(config, prepared, folder, licence)
     if recipe is not None:

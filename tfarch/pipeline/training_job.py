@@ -11,7 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfarch.compression.pruning import HoldZeros, UpdatePruningStep, kernel_sparsity, stripped, weights_of_pruned, with_pruning, zero_masks
+from tfarch.compression.pruning import (
+    HoldZeros,
+    UpdatePruningStep,
+    chosen_layers,
+    kernel_sparsity,
+    stripped,
+    weights_of_pruned,
+    with_pruning,
+    zero_masks,
+)
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe
 from tfarch.config import Config, TrainConfig
@@ -96,6 +105,17 @@ def _probe(config: Config, prepared: Prepared, folder: RunFolder) -> Weights:
     head = {f"{HEAD}/kernel": kernel, f"{HEAD}/bias": bias}
     save_weights(head, file)
     return head
+
+
+def require_fitting(recipe: Recipe, prepared: Prepared) -> None:
+    """Told before the training and not after it: every stage of `recipe` finds layers to work on.
+
+    Raises:
+        InputError: one does not; lists the layers that there are.
+    """
+    model = build_classifier(prepared.start.spec, len(prepared.labels))
+    for stage in recipe.stages:
+        chosen_layers(model, stage.layers)
 
 
 def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, recipe: Recipe, folder: RunFolder) -> TrainedClassifier:
