@@ -121,7 +121,7 @@ def _serve(run: Path) -> int:
 
     config, prepared = _prepared(run)
     trained = TrainedClassifier.load(RunFolder(run))
-    settings = dataclasses.replace(config.train, batch_size=BATCH, epochs=1000, checkpoint_every=0, monitor="last")
+    settings = dataclasses.replace(config.train, batch_size=BATCH, epochs=1000, learning_rate=1e-4, checkpoint_every=0, monitor="last")
     settings = resolve_freeze(settings, len(prepared.train.texts), pretrained=True)
     asked, answered = queue.Queue(), queue.Queue()
 

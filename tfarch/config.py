@@ -65,10 +65,10 @@ class ModelConfig:
 class TrainConfig:
     """How the model is trained."""
 
-    epochs: int = option(4, "passes over the training rows")
+    epochs: int = option(0, "passes over the training rows (0: 4, on small data up to 10)")
     batch_size: int = option(32, "examples of one update, over all replicas")
     optimizer: Literal["adamw", "adam", "sgd"] = option("adamw", "adamw, adam or sgd (momentum 0.9)")
-    learning_rate: float = option(2.5e-4, "peak learning rate")
+    learning_rate: float = option(0.0, "peak learning rate (0: 2.5e-4 pre-trained, 5e-4 random encoder, 1e-2 averaged)")
     schedule: Literal["linear", "cosine", "constant"] = option("linear", "decay after warm-up")
     warmup: float = option(0.1, "share of the steps over which the rate rises from 0")
     weight_decay: float = option(0.01, "decoupled weight decay; spares biases and norms")

@@ -36,6 +36,7 @@ from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
+from tfarch.training.defaults import settled
 from tfarch.training.inference import ClassificationEvaluator, Forward, softmax
 from tfarch.training.interpolation import best_between
 from tfarch.training.probe import ROWS, fit_probe
@@ -46,7 +47,7 @@ Weights = Mapping[str, np.ndarray]
 def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence: str) -> TrainedClassifier:
     """Fine-tunes (or trains) the classifier; resumes where the same run was interrupted."""
     start = prepared.start
-    settings = resolve_freeze(config.train, len(prepared.train.texts), pretrained=bool(start.weights))
+    settings = settled(config.train, rows=len(prepared.train.texts), structure=start.spec.structure, pretrained=bool(start.weights))
     name = start.provenance["name"] if start.weights else start.spec.structure
     say(f"training {name} ({start.spec.layers} layers) on {len(prepared.train.texts):,} texts, {len(prepared.labels)} classes")
     head = _probe(config, prepared, folder) if start.weights and settings.head_start == "probe" else {}
