@@ -20,7 +20,8 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 
 notebooks: $(INSTALLED)
-	PYTHONPATH=. $(BIN)/jupytext --to ipynb --execute notebooks/*.py
+	$(BIN)/jupytext --quiet --to ipynb notebooks/*.py
+	PYTHONPATH=$(CURDIR) $(BIN)/jupyter-execute --inplace --timeout=600 notebooks/*.ipynb
 
 setup: $(INSTALLED)
 

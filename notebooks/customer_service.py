@@ -31,10 +31,11 @@ from tfarch.evaluation import variants_table
 # ## Look at the data first
 #
 # `check` tells what would harm a model or flatter its score: bad rows, duplicates, the same text under two labels, test rows that are also in train.
-# Your own data: a folder with `train.csv` (and `valid.csv`, `test.csv` if you have them) or one CSV, TSV or JSONL file in the place of `APP.sample`.
+# Your own data: a folder with `train.csv` (and `valid.csv`, `test.csv` if you have them) or one CSV, TSV or JSONL file in the place of `SAMPLE`.
 
 # %%
-dataset, findings = tfarch.check(APP.sample)
+SAMPLE = "../apps/customer_service/data"
+dataset, findings = tfarch.check(SAMPLE)
 print(f"{len(dataset.train):,} training rows, {len(dataset.labels)} classes. {dataset.split}")
 for finding in findings:
     print(f"- {finding.severity}: {finding.message}")
@@ -51,7 +52,7 @@ for text, label in list(zip(dataset.train.texts, dataset.train.labels, strict=Tr
 
 # %%
 out = Path(tempfile.mkdtemp()) / "run"
-report = tfarch.run(APP.sample, out, settings=APP.quick, app=APP.name, licence=APP.sample_licence, quick=True)
+report = tfarch.run(SAMPLE, out, settings=APP.quick, app=APP.name, licence=APP.sample_licence, quick=True)
 
 # %%
 print(variants_table(report))
