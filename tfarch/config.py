@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -20,11 +21,12 @@ import yaml
 from tfarch.errors import InputError, unknown
 
 
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with a default and its help text."""
+def option(default: Any, help: str, *, least: float | None = None, most: float | None = None) -> Any:
+    """A dataclass field with a default, its help text, and the bounds of its value (of each item of a list)."""
+    metadata = {"help": help, "least": least, "most": most}
     if isinstance(default, (list, dict)):
-        return field(default_factory=lambda: type(default)(default), metadata={"help": help})
-    return field(default=default, metadata={"help": help})
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,12 @@ class DataConfig:
     label_column: str = option("label", "name of the column that holds the label")
     oos_label: str = option("oos", "label of out-of-scope rows: never a class, used for thresholds and scored in test")
     oos_is_class: bool = option(False, "treat the out-of-scope label as a class like any other")
-    max_length: int = option(64, "tokens of a text, [CLS] and [SEP] included; longer texts are cut")
+    max_length: int = option(64, "tokens of a text, [CLS] and [SEP] included; longer texts are cut", least=3)
     valid_fraction: float = option(0.1, "share of the training rows held out for validation where no file gives it")
+    valid_most: int = option(500, "but at most this many rows, as training has more use for them (0: no bound)")
     test_fraction: float = option(0.2, "share of the rows held out for the test where no file gives it")
     strict: bool = option(False, "stop on bad rows instead of skipping and reporting them")
-    limit: int = option(0, "keep at most this many training rows, stratified (0: all)")
+    limit: int = option(0, "keep at most this many training rows, stratified (0: all)", least=0)
 
 
 @dataclass(frozen=True)
@@ -49,48 +52,48 @@ class ModelConfig:
 
     structure: Literal["encoder", "averaged"] = option("encoder", "transformer encoder, or averaged embeddings (under 1 MB)")
     weights: str = option("minilm", "minilm, a Hugging Face style folder, keras-nlp:PRESET, or random")
-    layers: int = option(0, "encoder layers (0: all that the weights have; random: 4); fewer keeps them evenly spaced")
-    width: int = option(256, "hidden width of random weights")
-    heads: int = option(4, "attention heads of random weights")
-    feed_forward: int = option(1024, "feed-forward width of random weights")
-    averaged_width: int = option(64, "width of the averaged structure's embeddings")
+    layers: int = option(0, "encoder layers (0: all that the weights have; random: 4); fewer keeps them evenly spaced", least=0)
+    width: int = option(256, "hidden width of random weights", least=1)
+    heads: int = option(4, "attention heads of random weights", least=1)
+    feed_forward: int = option(1024, "feed-forward width of random weights", least=1)
+    averaged_width: int = option(64, "width of the averaged structure's embeddings", least=1)
     gelu: Literal["exact", "tanh"] = option("exact", "GELU of random weights, by erf or its tanh approximation")
-    dropout: float = option(0.1, "dropout after embeddings, attention and feed-forward, and before the head")
-    attention_dropout: float = option(0.0, "dropout on attention probabilities (costly on CPUs)")
+    dropout: float = option(0.1, "dropout after embeddings, attention and feed-forward, and before the head", least=0, most=0.99)
+    attention_dropout: float = option(0.0, "dropout on attention probabilities (costly on CPUs)", least=0, most=0.99)
     pooling: Literal["mean", "first"] = option("mean", "mean over tokens, or the first token")
-    vocabulary: int = option(3000, "most word pieces that a tokeniser trained on the data may have (averaged, random)")
+    vocabulary: int = option(3000, "most word pieces that a tokeniser trained on the data may have (averaged, random)", least=16)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How the model is trained."""
 
-    epochs: int = option(0, "passes over the training rows (0: 4, on small data up to 10)")
-    batch_size: int = option(32, "examples of one update, over all replicas")
+    epochs: int = option(0, "passes over the training rows (0: 4, on small data up to 10)", least=0)
+    batch_size: int = option(32, "examples of one update, over all replicas", least=1)
     optimizer: Literal["adamw", "adam", "sgd"] = option("adamw", "adamw, adam or sgd (momentum 0.9)")
-    learning_rate: float = option(0.0, "peak learning rate (0: 2.5e-4 pre-trained, 5e-4 random encoder, 1e-2 averaged)")
+    learning_rate: float = option(0.0, "peak learning rate (0: 2.5e-4 pre-trained, 5e-4 random encoder, 1e-2 averaged)", least=0)
     schedule: Literal["linear", "cosine", "constant"] = option("linear", "decay after warm-up")
-    warmup: float = option(0.1, "share of the steps over which the rate rises from 0")
-    weight_decay: float = option(0.01, "decoupled weight decay; spares biases and norms")
-    layer_decay: float = option(1.0, "factor of the learning rate from each layer to the one below it")
-    clip_norm: float = option(1.0, "largest global norm of the gradients (0: no clipping)")
-    l2: float = option(0.0, "L2 penalty on kernels, added to the loss")
-    label_smoothing: float = option(0.0, "share of probability spread over all classes")
-    focal_gamma: float = option(0.0, "focal loss exponent (0: cross-entropy)")
+    warmup: float = option(0.1, "share of the steps over which the rate rises from 0", least=0, most=1)
+    weight_decay: float = option(0.01, "decoupled weight decay; spares biases and norms", least=0)
+    layer_decay: float = option(1.0, "factor of the learning rate from each layer to the one below it", least=0, most=1)
+    clip_norm: float = option(1.0, "largest global norm of the gradients (0: no clipping)", least=0)
+    l2: float = option(0.0, "L2 penalty on kernels, added to the loss", least=0)
+    label_smoothing: float = option(0.0, "share of probability spread over all classes", least=0, most=1)
+    focal_gamma: float = option(0.0, "focal loss exponent (0: cross-entropy)", least=0)
     class_weights: Literal["none", "balanced", "sqrt"] = option(
         "none", "weights of the classes in the loss, by inverse frequency or its root"
     )
-    accumulate: int = option(1, "batches whose gradients are summed into one update")
+    accumulate: int = option(1, "batches whose gradients are summed into one update", least=1)
     head_start: Literal["probe", "random"] = option("probe", "a pre-trained encoder's head starts from a linear probe, or at random")
     interpolate: bool = option(True, "take the weights between the probe's and the trained ones that fit validation best")
     freeze: list[str] = option(["auto"], "variable name patterns that stay fixed; auto: the token table where data is small")
-    freeze_below: int = option(50_000, "auto freezes the token table under this many training rows")
+    freeze_below: int = option(50_000, "auto freezes the token table under this many training rows", least=0)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option("auto", "auto: bfloat16 only where the processor has it")
     xla: bool = option(False, "compile the training step with XLA")
     devices: str = option("auto", "auto, gpu:0,1, cpu, or cpu:N (N logical devices, for tests)")
     monitor: str = option("valid_accuracy", "validation metric that picks the best epoch; last: the last one is taken")
-    patience: int = option(0, "stop after this many epochs without a better metric (0: never)")
-    checkpoint_every: int = option(200, "steps between checkpoints for resuming (0: at epoch ends only)")
+    patience: int = option(0, "stop after this many epochs without a better metric (0: never)", least=0)
+    checkpoint_every: int = option(200, "steps between checkpoints for resuming (0: at epoch ends only)", least=0)
     histograms: bool = option(False, "write histograms of the weights to TensorBoard")
     deterministic: bool = option(False, "slower operations that are equal bit by bit on every run")
 
@@ -108,19 +111,21 @@ class ExportConfig:
 
     variants: list[str] = option(["float32", "float16", "dynamic_int8"], "TFLite variants of the trained model")
     ship: str = option("dynamic_int8", "variant that becomes bundle/model.tflite")
-    lengths: list[int] = option([], "fixed token lengths, a file for each (none: one file with dynamic length)")
-    parity_bound: float = option(1e-3, "largest difference of probabilities between Keras, SavedModel, TFLite float32 and the runtime")
-    agreement_bound: float = option(0.95, "least share of equal labels between a compressed variant and the float32 file")
+    lengths: list[int] = option([], "fixed token lengths, a file for each (none: one file with dynamic length)", least=3)
+    parity_bound: float = option(
+        1e-3, "largest difference of probabilities between Keras, SavedModel, TFLite float32 and the runtime", least=0
+    )
+    agreement_bound: float = option(0.95, "least share of equal labels between a compressed variant and the float32 file", least=0, most=1)
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
     """What is measured on the exported files."""
 
-    threads: list[int] = option([1, 2], "thread counts at which latency is measured")
-    latency_texts: int = option(200, "texts of the latency measurement, one at a time")
-    latency_repeats: int = option(3, "passes over them, after one warm-up pass")
-    bins: int = option(15, "bins of the calibration error")
+    threads: list[int] = option([1, 2], "thread counts at which latency is measured", least=1)
+    latency_texts: int = option(200, "texts of the latency measurement, one at a time", least=1)
+    latency_repeats: int = option(3, "passes over them, after one warm-up pass", least=1)
+    bins: int = option(15, "bins of the calibration error", least=1)
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class Config:
     compress: CompressConfig = field(default_factory=CompressConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
-    seed: int = option(0, "seed of splits, initial weights, order and dropout")
+    seed: int = option(0, "seed of splits, initial weights, order and dropout", least=0, most=2**32 - 1)
 
     def with_values(self, values: Mapping[str, Any], *, file: str | Path | None = None, lines: Mapping[str, int] | None = None) -> Config:
         """A copy with the nested `values` laid over it.
@@ -148,7 +153,10 @@ class Config:
         key, equals, text = setting.partition("=")
         if not equals:
             raise InputError(f"--set {setting!r} has no '='", mend="write --set section.key=value")
-        values: Any = yaml.safe_load(text) if text else ""
+        try:
+            values: Any = yaml.safe_load(text) if text else ""
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting!r}: the value is not YAML: {_problem(error)}", mend="put it in quotes") from error
         for part in reversed(key.strip().split(".")):
             values = {part: values}
         return self.with_values(values, file="--set")
@@ -187,10 +195,11 @@ def read_yaml(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
         values = yaml.safe_load(text)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    except yaml.MarkedYAMLError as error:
-        raise InputError(
-            f"not YAML: {error.problem}", file=path, line=error.problem_mark.line + 1 if error.problem_mark else None
-        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 (byte {error.start})", file=path, mend="save the file as UTF-8 text") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(f"not YAML: {_problem(error)}", file=path, line=mark.line + 1 if mark else None) from error
     if values is None:
         return {}, {}
     if not isinstance(values, dict):
@@ -209,6 +218,11 @@ def read_yaml(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
 
     walk(node, "")
     return values, lines
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong, on one line."""
+    return getattr(error, "problem", None) or str(error).splitlines()[0]
 
 
 def from_values(
@@ -233,7 +247,7 @@ def from_values(
 
 
 def _merge(settings: Any, values: Mapping[str, Any], prefix: str, file, lines: Mapping[str, int]) -> Any:
-    known = {each.name for each in dataclasses.fields(settings)}
+    known = {each.name: each for each in dataclasses.fields(settings)}
     if not isinstance(values, Mapping):
         raise InputError(f"{prefix.rstrip('.')} takes settings, not {values!r}", file=file, line=lines.get(prefix.rstrip(".")))
     hints = typing.get_type_hints(type(settings))
@@ -247,6 +261,7 @@ def _merge(settings: Any, values: Mapping[str, Any], prefix: str, file, lines: M
             changed[key] = _merge(current, value, f"{name}.", file, lines)
         else:
             changed[key] = check_value(hints[key], value, name, file, lines.get(name))
+            _check_bounds(known[key].metadata, changed[key], name, file, lines.get(name))
     return dataclasses.replace(settings, **changed)
 
 
@@ -282,6 +297,16 @@ def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = 
     elif hint is Any or hint is dict or origin is dict:
         return value
     raise InputError(f"{name}={value!r}: expected {getattr(hint, '__name__', hint)}", file=file, line=line)
+
+
+def _check_bounds(metadata: Mapping[str, Any], value: Any, name: str, file, line: int | None) -> None:
+    least, most = metadata["least"], metadata["most"]
+    if least is None:
+        return
+    for each in value if isinstance(value, list) else [value]:
+        if not least <= each <= (math.inf if most is None else most):  # NaN is in no range
+            expected = f"{least} or more" if most is None else f"{least} to {most}"
+            raise InputError(f"{name}={value!r}: expected {expected}", file=file, line=line)
 
 
 def dump_yaml(values: Mapping[str, Any]) -> str:

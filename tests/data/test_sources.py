@@ -181,3 +181,19 @@ def test_reading_a_file_imports_no_tensorflow(tmp_path):
         "sys.exit(bool({'tensorflow', 'tensorflow_datasets'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path / "all.csv")], check=False).returncode == 0
+
+
+def test_validation_takes_no_more_rows_than_it_needs(folder):
+    path = folder(train=examples(400), test=examples(3, "t"))
+    dataset = load_dataset(path, DataConfig(valid_most=30), seed=0)
+    assert len(dataset.valid) == 30
+    assert len(dataset.train) == 770
+    assert "validation (30 rows) split off train.csv" in dataset.split
+    assert len(load_dataset(path, DataConfig(valid_most=0), seed=0).valid) == 80, "0: no bound"
+
+
+def test_a_folder_called_data_is_named_after_the_folder_around_it(tmp_path):
+    path = tmp_path / "bank" / "data"
+    path.mkdir(parents=True)
+    (path / "train.csv").write_text(csv(examples(9)), encoding="utf-8")
+    assert load_dataset(path, DataConfig(), seed=0).name == "bank"

@@ -131,6 +131,9 @@ def _complete(tables: dict[str, Table], source: Source, data: DataConfig, seed: 
         fraction = getattr(data, option)
         if not 0 < fraction < 1:
             raise InputError(f"data.{option}={fraction:g} does not lie between 0 and 1", mend=f"or give a {_SHOWN[part]} file")
+        share = f"{fraction * 100:g} %{' of the rest' if shares else ''}"
+        if part == "valid" and fraction * len(tables["train"]) > data.valid_most > 0:
+            fraction, share = data.valid_most / len(tables["train"]), f"{data.valid_most:,} rows"
         # The first of two splits leaves a text of each label for the second one.
         leave = 2 if part == "test" and "valid" in lacking else 1
         kept, held = hold_out(tables["train"], fraction, seed, part, leave)
@@ -139,7 +142,7 @@ def _complete(tables: dict[str, Table], source: Source, data: DataConfig, seed: 
             raise InputError(f"too few rows to split off a {_SHOWN[part]} part", file=source.file_of("train"), mend=mend)
         tables[part] = tables["train"].select(held)
         tables["train"] = tables["train"].select(kept)
-        shares.append(f"{_SHOWN[part]} ({fraction * 100:g} %{' of the rest' if shares else ''})")
+        shares.append(f"{_SHOWN[part]} ({share})")
     if not lacking:
         return f"All parts as given: train from {train_file}, {', '.join(given)}."
     split_off = f"{' and '.join(shares)} split off {train_file}, stratified by label with seed {seed}, equal texts kept together"
