@@ -18,7 +18,7 @@ from typing import Any
 
 from tfarch.app import App
 from tfarch.config import Config
-from tfarch.errors import InputError, TfarchError
+from tfarch.errors import GateError, InputError, TfarchError
 from tfarch.progress import say
 from tfarch.quiet import quiet, start_tensorflow
 
@@ -160,7 +160,7 @@ def _config(app: App, options: argparse.Namespace, base: Config | None = None) -
     for setting in options.set:
         config = config.with_setting(setting)
     if options.seed is not None:
-        config = dataclasses.replace(config, seed=options.seed)
+        config = config.with_values({"seed": options.seed}, file="--seed")
     return config
 
 
@@ -208,7 +208,7 @@ def _run(app: App, options: argparse.Namespace, command: str) -> int:
     _threads(options)
     try:
         report = pipeline.run(out=out, config=config, app=app.name, licence=licence, command=command, quick=options.quick)
-    except TfarchError:
+    except GateError:
         _say_report(out)
         raise
     return _show(report, out, options)
@@ -269,7 +269,7 @@ def _compress(app: App, options: argparse.Namespace, command: str) -> int:
     _threads(options)
     try:
         report = pipeline.compress(options.recipe, options.source, out, config=config, app=app.name, command=command)
-    except TfarchError:
+    except GateError:
         _say_report(out)
         raise
     return _show(report, out, options)
@@ -298,7 +298,7 @@ def _evaluate(app: App, options: argparse.Namespace, command: str) -> int:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data))
     try:
         report = pipeline.evaluate(out, config=config, app=app.name, command=command)
-    except TfarchError:
+    except GateError:
         _say_report(out)
         raise
     return _show(report, out, options)
@@ -414,5 +414,4 @@ def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int
 def _say_report(out: Path) -> None:
     from tfarch.run_folder import RunFolder
 
-    if RunFolder(out).report_html.is_file():
-        say(f"the report was written: {RunFolder(out).report_html}")
+    say(f"the report was written: {RunFolder(out).report_html}")

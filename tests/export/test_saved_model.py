@@ -7,7 +7,7 @@ import pytest
 
 import tfarch  # noqa: F401  before TensorFlow: it settles on tf_keras
 from tests.nasty_texts import NASTY
-from tfarch.errors import BundleError
+from tfarch.errors import BundleError, TfarchError
 from tfarch.export.saved_model import SavedModelClassifier, write_saved_model
 from tfarch.runtime.tokeniser import Tokeniser
 
@@ -128,7 +128,7 @@ def test_what_was_there_stays_when_the_writing_fails(tokeniser, model, tmp_path,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(TfarchError, match=r"could not be written: .*No space left"):
         write_saved_model(directory, model, tokeniser, LABELS, MAX_LENGTH)
     assert (directory / "saved_model.pb").read_bytes() == b"the old one"
     assert [each.name for each in tmp_path.iterdir()] == ["1"]

@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,17 +117,40 @@ def read_table(path: Path, data: DataConfig) -> Reading:
     if delimiters is None:
         raise unknown("format", path.suffix, FORMATS, file=path)
     rows = RowCollector(path, path.name, data.strict)
+    wanted = {data.text_column: "text", data.label_column: "label"}
     try:
         with open(path, "rb", buffering=0) as raw:
             hashed = _Hashed(raw)
-            lines = _text_lines(hashed, path)
-            if delimiters:
-                _read_delimited(lines, delimiters, rows, data, path)
-            else:
-                _read_json_lines(lines, rows, data, path)
+            for line, fields, reason in _rows(_text_lines(hashed, path), delimiters, wanted, path):
+                if reason:
+                    rows.skip(line, reason)
+                else:
+                    rows.add(line, *fields)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     return rows.finish(hashed.digest.hexdigest())
+
+
+def read_texts(path: str | Path, column: str) -> list[str]:
+    """The texts of one column, one for every row of the file: to be answered, they need no label, and an empty one is a text.
+
+    Raises:
+        InputError: the file cannot be read, is of no known format, lacks the column, or has a row that cannot be read; names its line.
+    """
+    path = Path(path)
+    delimiters = FORMATS.get(path.suffix.lower())
+    if delimiters is None:
+        raise unknown("format", path.suffix, FORMATS, file=path)
+    texts = []
+    try:
+        with open(path, "rb", buffering=0) as raw:
+            for line, fields, reason in _rows(_text_lines(raw, path), delimiters, {column: "text"}, path):
+                if reason:
+                    raise InputError(reason, file=path, line=line, mend="mend the row or take it out: each row gets an answer")
+                texts += fields
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    return texts
 
 
 class _Hashed(io.RawIOBase):
@@ -145,9 +168,9 @@ class _Hashed(io.RawIOBase):
         return count
 
 
-def _text_lines(hashed: _Hashed, path: Path) -> io.TextIOWrapper:
+def _text_lines(raw: io.RawIOBase, path: Path) -> io.TextIOWrapper:
     """The file's lines with their ends, bytes that are not UTF-8 escaped as surrogates."""
-    buffered = io.BufferedReader(hashed, 1 << 18)
+    buffered = io.BufferedReader(raw, 1 << 18)
     head = buffered.peek(1)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("it is UTF-16", file=path, mend="save it as UTF-8")
@@ -156,9 +179,17 @@ def _text_lines(hashed: _Hashed, path: Path) -> io.TextIOWrapper:
     return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
 
 
-def _read_delimited(lines: Iterable[str], delimiters: tuple[str, ...], rows: RowCollector, data: DataConfig, path: Path) -> None:
+# A row's line, the fields of the wanted columns in their order, and, where it is bad, why (then it has no fields).
+Row = tuple[int, list[str], str | None]
+
+
+def _rows(lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path) -> Iterator[Row]:
+    """The rows of a file; `wanted` maps each column to the option that names it."""
+    return _delimited_rows(lines, delimiters, wanted, path) if delimiters else _json_rows(lines, wanted, path)
+
+
+def _delimited_rows(lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path) -> Iterator[Row]:
     lines = iter(lines)
-    wanted = (data.text_column, data.label_column)
     first = next(lines, "")
     if not first:
         raise InputError("it is empty", file=path)
@@ -169,21 +200,17 @@ def _read_delimited(lines: Iterable[str], delimiters: tuple[str, ...], rows: Row
     if reason := header.broken or damage("".join(header.fields)):
         raise InputError(f"its header cannot be read: {reason}", file=path, line=header.line, mend="save the file as UTF-8 text")
     columns = [name.strip() for name in header.fields]
-    text_at, label_at = (_column(columns, name, option, path, header.line) for name, option in zip(wanted, ("text", "label"), strict=True))
+    places = [_column(columns, name, option, path, header.line) for name, option in wanted.items()]
     for line, fields, broken in found:
-        if broken:
-            rows.skip(line, broken)
-        elif len(fields) != len(columns):
+        if not broken and len(fields) != len(columns):
             more = "; a text with the delimiter in it needs quotes" if len(fields) > len(columns) else ""
-            rows.skip(line, f"{len(fields)} column{'s' if len(fields) > 1 else ''} where the header has {len(columns)}{more}")
-        elif reason := damage("".join(fields)):
-            rows.skip(line, reason)
-        else:
-            rows.add(line, fields[text_at], fields[label_at])
+            broken = f"{len(fields)} column{'s' if len(fields) > 1 else ''} where the header has {len(columns)}{more}"
+        reason = broken or damage("".join(fields))
+        yield line, [] if reason else [fields[place] for place in places], reason
 
 
-def _delimiter(first: str, delimiters: tuple[str, ...], wanted: tuple[str, str]) -> str:
-    """The first delimiter under which the header has both columns; the format's own where none does, so that an error lists columns."""
+def _delimiter(first: str, delimiters: tuple[str, ...], wanted: Iterable[str]) -> str:
+    """The first delimiter under which the header has the wanted columns; the format's own where none does, so that an error lists columns."""
     for delimiter in delimiters:
         names = {name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])}
         if names.issuperset(wanted):
@@ -205,37 +232,35 @@ def _missing_column(name: str, option: str, columns: Iterable[str], path: Path, 
     return InputError(f"no column {name!r}; its columns: {listed}", file=path, line=line, mend=f"name the right one with --{option}-column")
 
 
-def _read_json_lines(lines: Iterable[str], rows: RowCollector, data: DataConfig, path: Path) -> None:
-    wanted = {data.text_column: "text", data.label_column: "label"}
+def _json_rows(lines: Iterable[str], wanted: Mapping[str, str], path: Path) -> Iterator[Row]:
     seen: dict[str, int] = {}  # the line on which each key first stands, in that order
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         if reason := damage(line):
-            rows.skip(number, reason)
+            yield number, [], reason
             continue
         try:
             row = json.loads(line.rstrip(), parse_int=str, parse_float=str)  # numbers keep their spelling: 007 is no JSON, 1.0 stays "1.0"
         except json.JSONDecodeError as error:
-            rows.skip(number, f"not JSON: {error.msg} at column {error.colno}")
+            yield number, [], f"not JSON: {error.msg} at column {error.colno}"
             continue
         except RecursionError:
-            rows.skip(number, "not JSON that can be read: it is nested too deeply")
+            yield number, [], "not JSON that can be read: it is nested too deeply"
             continue
         if not isinstance(row, dict):
-            rows.skip(number, f"not a JSON object but {_kind(row)}")
+            yield number, [], f"not a JSON object but {_kind(row)}"
             continue
         for key in row:
             seen.setdefault(key, number)
         lacking = next((name for name in wanted if name not in row), None)
         unfit = next((name for name in wanted if name in row and not isinstance(row[name], (str, bool))), None)
         if lacking is not None:
-            rows.skip(number, f"no {lacking!r} in the object")
+            yield number, [], f"no {lacking!r} in the object"
         elif unfit is not None:
-            rows.skip(number, f"{unfit!r} is {_kind(row[unfit])}, not text")
+            yield number, [], f"{unfit!r} is {_kind(row[unfit])}, not text"
         else:
-            text, label = (value if isinstance(value, str) else str(value).lower() for value in (row[name] for name in wanted))
-            rows.add(number, text, label)
+            yield number, [value if isinstance(value, str) else str(value).lower() for value in (row[name] for name in wanted)], None
     for name, option in wanted.items():
         if seen and name not in seen:
             raise _missing_column(name, option, seen, path, min(seen.values()))

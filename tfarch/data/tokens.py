@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfarch.errors import TfarchError
 from tfarch.runtime.tokeniser import Tokeniser
 
 
@@ -59,7 +60,11 @@ class Tokens:
 
 
 def tokenise(texts: Sequence[str], tokeniser: Tokeniser, max_length: int, cache: Path | None = None) -> Tokens:
-    """Token ids of `texts`, cut to `max_length`; read from `cache` (a folder) where the same texts were tokenised the same way before."""
+    """Token ids of `texts`, cut to `max_length`; read from `cache` (a folder) where the same texts were tokenised the same way before.
+
+    Raises:
+        TfarchError: the cache cannot be written.
+    """
     file = None if cache is None else cache / f"tokens-{_fingerprint(texts, tokeniser, max_length)}.npz"
     if file is not None and file.is_file():
         with np.load(file, allow_pickle=False) as stored:
@@ -71,9 +76,13 @@ def tokenise(texts: Sequence[str], tokeniser: Tokeniser, max_length: int, cache:
     if file is not None:
         cache.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{os.getpid()}.part")
-        with open(temporary, "wb") as stream:
-            np.savez(stream, ids=tokens.ids, offsets=tokens.offsets)
-        os.replace(temporary, file)
+        try:
+            with open(temporary, "wb") as stream:
+                np.savez(stream, ids=tokens.ids, offsets=tokens.offsets)
+            os.replace(temporary, file)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise TfarchError(f"{file} could not be written: {error.strerror}") from error
     return tokens
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operations that a loaded file needs
 
-from tfarch.errors import BundleError
+from tfarch.errors import BundleError, TfarchError
 from tfarch.export.text_graph import TextGraph
 from tfarch.runtime.tokeniser import Tokeniser
 
@@ -62,6 +62,7 @@ def write_saved_model(directory: Path, model: tf.keras.Model, tokeniser: Tokenis
 
     Raises:
         ValueError: the model's output has not as many classes as there are labels.
+        TfarchError: the disk is full or the folder cannot be written.
     """
     if model.output_shape[-1] != len(labels):
         raise ValueError(f"{len(labels)} labels for a model of {model.output_shape[-1]} classes")
@@ -74,6 +75,8 @@ def write_saved_model(directory: Path, model: tf.keras.Model, tokeniser: Tokenis
         tf.saved_model.save(classifier, str(beside), signatures={"serving_default": classifier.serve}, options=options)
         shutil.rmtree(directory, ignore_errors=True)
         os.replace(beside, directory)
+    except (tf.errors.OpError, OSError) as error:
+        raise TfarchError(f"{directory}: the SavedModel could not be written: {str(error).splitlines()[0]}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -43,8 +43,11 @@ class Converter:
         module = tf.Module()
         module.run = run
         module.weights = model.variables  # not the model: Keras would trace every layer once more, which takes longer than the conversion
-        with quiet():
-            tf.saved_model.save(module, self._folder.name, signatures={"serving_default": run})
+        try:
+            with quiet():
+                tf.saved_model.save(module, self._folder.name, signatures={"serving_default": run})
+        except (tf.errors.OpError, OSError) as error:
+            raise TfarchError(f"{self._folder.name}: the model could not be written: {str(error).splitlines()[0]}") from error
         return self
 
     def __exit__(self, *_) -> None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from tfarch.errors import InputError
+from tfarch.errors import InputError, TfarchError
 
 
 def named_variables(model: tf.keras.Model) -> dict[str, tf.Variable]:
@@ -62,11 +62,20 @@ def set_weights(
 
 
 def save_weights(weights: Mapping[str, np.ndarray], path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Writes weights as safetensors, beside the target first, then renamed."""
+    """Writes weights as safetensors, beside the target first, then renamed.
+
+    Raises:
+        TfarchError: the disk is full or the folder cannot be written; an older file is still there.
+    """
     temporary = Path(f"{path}.part")
     # safetensors writes an array's buffer as it lies: a transposed view must be made contiguous first.
-    save_file({name: np.asarray(value, order="C") for name, value in weights.items()}, temporary, metadata=dict(metadata or {}))
-    os.replace(temporary, path)
+    arrays = {name: np.asarray(value, order="C") for name, value in weights.items()}
+    try:
+        save_file(arrays, temporary, metadata=dict(metadata or {}))
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise TfarchError(f"{path} could not be written: {error}") from error
 
 
 def load_weights(path: str | Path) -> dict[str, np.ndarray]:

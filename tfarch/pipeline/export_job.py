@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import tensorflow as tf
 
 import tfarch
 from tfarch.config import Config
@@ -23,6 +26,7 @@ from tfarch.run_folder import RunFolder
 from tfarch.runtime.classifier import INPUTS, OUTPUT
 
 MODEL, VOCABULARY, SAVED_MODEL, CARD = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md"
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -52,29 +56,15 @@ def export(config: Config, trained: TrainedClassifier, folder: RunFolder, app: s
         InputError: unknown variant.
         TfarchError: a model cannot be converted, or the linter finds that a file may not ship.
     """
-    shipped_stage = trained.stages[-1]
-    exported: list[Exported] = []
-    shutil.rmtree(folder.variants, ignore_errors=True)
-    folder.variants.mkdir(parents=True)
-    variants = list(dict.fromkeys([*config.export.variants, config.export.ship, "float32"]))
-    for stage in trained.stages:
-        model = with_probabilities(trained.build(stage), stage.calibration["temperature"])
-        for length in (None, *config.export.lengths):
-            with Converter(model, length=length) as converter:
-                for variant in variants:
-                    name = _name(stage, variant, length)
-                    say(f"exporting {name}")
-                    ships = stage is shipped_stage and variant == config.export.ship and length is None
-                    file = folder.variants / f"{name}.tflite"
-                    _write_tflite(file, converter.convert(variant), trained, name, app)
-                    exported.append(
-                        Exported(
-                            name, f"bundle/{MODEL}" if ships else str(file.relative_to(folder.path)), stage.name, variant, length, ships
-                        )
-                    )
-        if stage is shipped_stage:
-            _write_bundle(config, trained, stage, model, folder, app, _name(stage, config.export.ship, None))
-    folder.write_json(folder.variants / "manifest.json", [asdict(each) for each in exported])
+    beside = folder.path / ".variants.part"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        exported = _write(config, trained, folder, app, beside)
+        shutil.rmtree(folder.variants, ignore_errors=True)  # the older ones stay until all of the new ones are there
+        os.replace(beside, folder.variants)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     return exported
 
 
@@ -84,7 +74,30 @@ def read_manifest(folder: RunFolder) -> list[Exported]:
     Raises:
         InputError: nothing was exported yet.
     """
-    return [Exported(**each) for each in folder.read_json(folder.variants / "manifest.json", "the verbs export and run make it")]
+    return [Exported(**each) for each in folder.read_json(folder.variants / MANIFEST, "the verbs export and run make it")]
+
+
+def _write(config: Config, trained: TrainedClassifier, folder: RunFolder, app: str, beside: Path) -> list[Exported]:
+    """Writes the variants and their list into `beside`, and the bundle into its place."""
+    shipped_stage = trained.stages[-1]
+    exported: list[Exported] = []
+    variants = list(dict.fromkeys([*config.export.variants, config.export.ship, "float32"]))
+    for stage in trained.stages:
+        model = with_probabilities(trained.build(stage), stage.calibration["temperature"])
+        for length in (None, *config.export.lengths):
+            with Converter(model, length=length) as converter:
+                for variant in variants:
+                    name = _name(stage, variant, length)
+                    say(f"exporting {name}")
+                    ships = stage is shipped_stage and variant == config.export.ship and length is None
+                    file = f"{name}.tflite"
+                    _write_tflite(beside / file, converter.convert(variant), trained, name, app)
+                    exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
+        if stage is shipped_stage:
+            variant = _name(stage, config.export.ship, None)
+            _write_bundle(trained, stage, model, folder, app, variant, beside / f"{variant}.tflite")
+    folder.write_json(beside / MANIFEST, [asdict(each) for each in exported])
+    return exported
 
 
 def _name(stage: Stage, variant: str, length: int | None) -> str:
@@ -113,7 +126,9 @@ def _write_tflite(file: Path, body: bytes, trained: TrainedClassifier, name: str
         raise TfarchError(f"{file}: {'; '.join(problems)}")
 
 
-def _write_bundle(config: Config, trained: TrainedClassifier, stage: Stage, model, folder: RunFolder, app: str, variant: str) -> None:
+def _write_bundle(
+    trained: TrainedClassifier, stage: Stage, model: tf.keras.Model, folder: RunFolder, app: str, variant: str, shipped: Path
+) -> None:
     say("writing the bundle")
     classes = len(trained.labels)
     description = {
@@ -138,7 +153,6 @@ def _write_bundle(config: Config, trained: TrainedClassifier, stage: Stage, mode
         saved_model, vocabulary = Path(temporary) / "saved_model", Path(temporary) / VOCABULARY
         write_saved_model(saved_model, model, trained.tokeniser, trained.labels, trained.max_length)
         trained.tokeniser.write(vocabulary)
-        shipped = folder.variants / f"{variant}.tflite"
         card = render_model_card({"variants": [], "data": trained.data}, description)
         write_bundle(folder.bundle, description, {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card})
         shipped.unlink()  # it lies in the bundle

@@ -58,7 +58,7 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
             set_weights(model, {**start.weights, **head}, source=start.provenance["name"], optional=(HEAD,))
         return model
 
-    model, figures = _fit(config, prepared, folder, "fit", settings, build, ())
+    model, figures = _fit(config, prepared, folder, "fit", settings, build, (), start.weights)
     data = {"name": prepared.dataset.name, "licence": sample_licence, "sha256": prepared.dataset.sha256}
     trained = TrainedClassifier(
         spec=start.spec,
@@ -94,7 +94,7 @@ def _interpolated(begin: Weights, end: Weights, trained: TrainedClassifier, prep
 
 def _probe(config: Config, prepared: Prepared, folder: RunFolder) -> Weights:
     """The head's weights as a linear probe of the untrained encoder gives them; kept in the cache for a run that is resumed."""
-    file = folder.cache / f"probe-{_fingerprint(config, prepared, None)[:24]}.safetensors"
+    file = folder.cache / f"probe-{_fingerprint(config, prepared, prepared.start.weights)[:24]}.safetensors"
     if file.is_file():
         return load_weights(file)
     train = prepared.train
@@ -188,7 +188,7 @@ def _fit(
     settings: TrainConfig,
     build: Callable[[], tf.keras.Model],
     callbacks: Sequence[Callback],
-    weights: Weights | None = None,
+    weights: Weights,
     plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model,
 ):
     """One training: (model with its weights, figures). What is validated is the `plain` form of the model."""
@@ -209,7 +209,7 @@ def _fit(
     return trained.model, trained.figures
 
 
-def _fingerprint(config: Config, prepared: Prepared, weights: Weights | None) -> str:
+def _fingerprint(config: Config, prepared: Prepared, weights: Weights) -> str:
     """What a training depends on beside its settings: data, structure and the weights that it starts from."""
     digest = hashlib.sha256()
     for part in (prepared.train, prepared.valid):
@@ -218,7 +218,7 @@ def _fingerprint(config: Config, prepared: Prepared, weights: Weights | None) ->
     digest.update(
         json.dumps([spec_as_dict(prepared.start.spec), prepared.start.provenance, model, prepared.labels], sort_keys=True).encode()
     )
-    for name in sorted(weights or {}):
+    for name in sorted(weights):
         digest.update(np.ascontiguousarray(weights[name]).tobytes())
     return digest.hexdigest()
 

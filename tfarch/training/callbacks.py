@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
+from tfarch.errors import TfarchError
 from tfarch.progress import Progress
 
 
@@ -35,6 +38,7 @@ class TensorBoard(Callback):
     """Scalars, learning rate and throughput; histograms of the weights where asked for."""
 
     def __init__(self, folder: Path, *, histograms: bool = False, every: int = 10):
+        self.folder = folder
         self.writer = tf.summary.create_file_writer(str(folder))
         self.histograms, self.every = histograms, every
 
@@ -47,17 +51,27 @@ class TensorBoard(Callback):
 
     def end_epoch(self, epoch, step, metrics):
         self._scalars(step, metrics)
-        if self.histograms:
-            with self.writer.as_default(step=step):
-                for variable in self.model.trainable_variables:
-                    tf.summary.histogram(variable.name.split(":")[0], variable)
-        self.writer.flush()
+        with self._writing():
+            if self.histograms:
+                with self.writer.as_default(step=step):
+                    for variable in self.model.trainable_variables:
+                        tf.summary.histogram(variable.name.split(":")[0], variable)
+            self.writer.flush()
 
     def end(self):
-        self.writer.close()
+        with self._writing():
+            self.writer.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0].rpartition("}} ")[2]
+            raise TfarchError(f"{self.folder}: TensorBoard's figures could not be written: {reason}") from error
 
     def _scalars(self, step: int, values: dict[str, float]) -> None:
-        with self.writer.as_default(step=step):
+        with self._writing(), self.writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
