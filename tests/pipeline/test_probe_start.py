@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tfarch.training.probe import fit_probe
 TABLE, KERNEL, BIAS = "token_embedding/embeddings", "head/kernel", "head/bias"
 STILL = {"learning_rate": 1e-9, "epochs": 1, "interpolate": False}  # what is trained at this rate ends where it started
 WORDS = ("card", "refund", "cafe")
-CONFIG = {**tiny_encoder.CONFIG, "max_position_embeddings": 16}  # the first bucket's length
+CONFIG = {**tiny_encoder.CONFIG, "num_hidden_layers": 1, "max_position_embeddings": 16}  # the first bucket's length
 TENSORS = tiny_encoder.hugging_face_tensors(CONFIG)
 
 
@@ -61,8 +62,15 @@ def run(data, encoder, tmp_path_factory):
     return out, *train(data, out, encoder)
 
 
-def test_the_head_starts_from_the_probe_of_the_untrained_encoder(data, encoder, tmp_path):
-    _, weights = train(data, tmp_path, encoder, **STILL)
+@pytest.fixture(scope="module")
+def still(data, encoder, tmp_path_factory):
+    """(folder, weights) of a run whose weights do not move."""
+    out = tmp_path_factory.mktemp("still")
+    return out, train(data, out, encoder, **STILL)[1]
+
+
+def test_the_head_starts_from_the_probe_of_the_untrained_encoder(data, encoder, still):
+    _, weights = still
     rows = prepare(Config().with_values({**settings(encoder), "data": {"path": str(data), "max_length": 12}})).train
     vectors = []
     for row in range(len(rows.texts)):
@@ -115,26 +123,14 @@ def test_the_same_command_keeps_the_weights_bit_by_bit(data, encoder, run, capsy
     assert all(np.array_equal(kept[name], weights[name]) for name in weights)
 
 
-def test_a_run_that_goes_on_takes_the_probe_from_the_cache(data, encoder, tmp_path):
-    train(data, tmp_path, encoder, **STILL)
+def test_a_run_that_goes_on_takes_the_probe_from_the_cache(data, encoder, still, tmp_path):
+    shutil.copytree(still[0] / "cache", tmp_path / "cache")  # as a run leaves it that ends before its first checkpoint
     (file,) = probes(tmp_path)
     marked = {KERNEL: np.full_like(load_file(file)[KERNEL], 0.25), BIAS: np.arange(len(WORDS), dtype=np.float32)}
     save_file(marked, file)
-    for state in (tmp_path / "checkpoints").rglob("*.safetensors"):
-        state.unlink()
     _, weights = train(data, tmp_path, encoder, **STILL)
     assert np.allclose(weights[KERNEL], marked[KERNEL], atol=1e-6)
     assert np.allclose(weights[BIAS], marked[BIAS], atol=1e-6)
-
-
-def test_other_weights_in_the_same_folder_are_trained_anew(data, tmp_path):
-    encoder = tiny_encoder.write_folder(tmp_path / "tiny", CONFIG, TENSORS)
-    train(data, tmp_path / "run", encoder, **STILL)
-    tensors = tiny_encoder.hugging_face_tensors(CONFIG, seed=1)
-    tiny_encoder.write_folder(encoder, CONFIG, tensors)
-    _, weights = train(data, tmp_path / "run", encoder, **STILL)
-    assert np.array_equal(weights[TABLE], tensors["embeddings.word_embeddings.weight"])
-    assert len(probes(tmp_path / "run")) == 2
 
 
 def test_a_run_reports_the_share(data, encoder, run):
@@ -144,3 +140,15 @@ def test_a_run_reports_the_share(data, encoder, run):
     assert report["train"]["interpolation"] == stage.figures["interpolation"]
     assert report["model"]["weights"] == "tiny"
     assert RunFolder(out).report_html.is_file()
+
+
+def test_other_weights_in_the_same_folder_are_trained_anew(data, encoder, still):
+    out, _ = still
+    tensors = tiny_encoder.hugging_face_tensors(CONFIG, seed=1)
+    tiny_encoder.write_folder(encoder, CONFIG, tensors)
+    try:
+        _, weights = train(data, out, encoder, **STILL)
+    finally:
+        tiny_encoder.write_folder(encoder, CONFIG, TENSORS)
+    assert np.array_equal(weights[TABLE], tensors["embeddings.word_embeddings.weight"])
+    assert len(probes(out)) == 2

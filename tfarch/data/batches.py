@@ -57,6 +57,11 @@ def bucket_of(length: int) -> int:
     return -(-length // BUCKETS[-1]) * BUCKETS[-1]
 
 
+def _padded(lengths: np.ndarray) -> np.ndarray:
+    """The padded length of each text; never more than the longest has, which an encoder's positions may just hold."""
+    return np.minimum([bucket_of(int(length)) for length in lengths], lengths.max(initial=0)).astype(np.int64)
+
+
 def plan_epoch(
     lengths: np.ndarray, batch_size: int, *, seed: int, epoch: int, accumulate: int = 1, replicas: int = 1, fixed_size: bool = False
 ) -> list[tuple[Batch, ...]]:
@@ -70,7 +75,7 @@ def plan_epoch(
     """
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(lengths))
-    padded = np.array([bucket_of(int(length)) for length in lengths])
+    padded = _padded(lengths)
     batches, leftovers = [], []
     for edge in np.unique(padded):
         rows = order[padded[order] == edge]
@@ -89,11 +94,9 @@ def plan_epoch(
 
 def plan_in_order(lengths: np.ndarray, batch_size: int) -> list[Batch]:
     """Batches for prediction: rows by length, so that little is padded; every row once."""
-    order = np.argsort(lengths, kind="stable")
-    return [
-        Batch(order[start : start + batch_size], bucket_of(int(lengths[order[start : start + batch_size]].max())))
-        for start in range(0, len(order), batch_size)
-    ]
+    order, padded = np.argsort(lengths, kind="stable"), _padded(lengths)
+    parts = (order[start : start + batch_size] for start in range(0, len(order), batch_size))
+    return [Batch(rows, int(padded[rows].max())) for rows in parts]
 
 
 def as_dataset(examples: Examples, updates: Sequence[tuple[Batch, ...]]):
