@@ -99,6 +99,9 @@ def test_set_reads_the_value_as_yaml(setting, section, field, value):
         ('data.path="open', "the value is not YAML"),
         ("data.path=@home", "the value is not YAML"),
         ("data.path=a\x07b", "the value is not YAML"),
+        ("data.path=2024-02-30", "the value is not YAML: '2024-02-30' is not a valid timestamp"),
+        ("seed=0x_", "the value is not YAML: '0x_' is not a valid int"),
+        ("train.freeze=" + "[" * 3000, "the value is not YAML: nested too deeply"),
         ("=5", "unknown setting ''"),
         ("epochs=5", "unknown setting 'epochs'; known: compress, data, evaluate, export, model, seed, train"),
         ("train.epoch=5", "unknown setting 'train.epoch'; known: train.accumulate, "),
@@ -180,6 +183,7 @@ def test_a_file_may_write_a_small_number_in_any_way(yaml_file, text):
         (b"seed: 1\ndata: {path: caf\xe9.csv}\n", None, "not UTF-8 (byte 24)"),
         (b"seed: 1\x07\n", None, "not YAML"),
         ("seed: *nowhere\n", 1, "not YAML"),
+        ("data:\n  path: 2024-02-30\n", 2, "not YAML: '2024-02-30' is not a valid timestamp"),
     ],
 )
 def test_a_file_that_is_wrong_is_told_with_its_line(yaml_file, content, line, message):

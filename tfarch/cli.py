@@ -7,11 +7,15 @@ Exit codes: 0 done, 1 the work failed or a gate did not hold, 2 bad usage or bad
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import io
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,9 @@ VERBS = {
     "report": "show a run's table again and rewrite its report.html",
 }
 
+# Verbs whose work is resumed.
+RESUMED = ("run", "train", "compress")
+
 # Short options of single settings.
 SETTINGS = {
     "--text-column": "data.text_column",
@@ -45,14 +52,17 @@ SETTINGS = {
 
 def main(app: App, arguments: Sequence[str] | None = None) -> int:
     """Runs one verb of `app` and returns the exit code."""
+    _open_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser(app).parse_args(arguments)
     command = shlex.join(["python", "-m", f"apps.{app.name}", *arguments])
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to fail; JSON is UTF-8 everywhere
+        sys.stdout.reconfigure(encoding="utf-8" if options.json else None, errors="backslashreplace")
     try:
-        if options.threads is not None and options.threads < 1:
-            raise InputError(f"--threads {options.threads}: at least 1")
+        _check_usage(options, arguments)
         own = next((verb for verb in app.verbs if verb.name == options.verb), None)
-        code = own.run(options, _config(app, options)) if own else _RUN[options.verb](app, options, command)
+        with _interrupts_kept():
+            code = own.run(options, _config(app, options)) if own else _RUN[options.verb](app, options, command)
         sys.stdout.flush()
         return code
     except TfarchError as error:
@@ -63,7 +73,7 @@ def main(app: App, arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if options.debug:
             raise
-        say("\ninterrupted; the same command goes on where this one stopped")
+        say("\ninterrupted" + ("; the same command goes on where this one stopped" if options.verb in RESUMED else ""))
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing more to say to it
@@ -73,6 +83,46 @@ def main(app: App, arguments: Sequence[str] | None = None) -> int:
             raise
         say(f"error: {type(error).__name__}: {error} (--debug shows where)")
         return 1
+
+
+def _open_streams() -> None:
+    """A standard stream that the caller closed becomes the null device: no file that is opened later may take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the process
+
+
+@contextlib.contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Ctrl-C during native work is raised in whatever Python runs next, which after a conversion is mostly a weak reference's callback;
+    Python cannot raise from there and would forget it: it is sent once more."""
+    shown = sys.unraisablehook
+
+    def hook(unraisable) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            return shown(unraisable)
+        again = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = shown
+
+
+def _check_usage(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+    most = max(64, os.cpu_count() or 1)  # the native libraries abort the process where the system has no more threads to give
+    if options.threads is not None and not 1 <= options.threads <= most:
+        raise InputError(f"--threads {options.threads}: at least 1, at most {most}")
+    if options.verb == "predict":  # takes texts as they come
+        return
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:  # reports and bundles could not hold it
+            raise InputError(f"{argument!r} is not UTF-8", mend="rename what it names") from error
 
 
 def _parser(app: App) -> argparse.ArgumentParser:
@@ -334,7 +384,7 @@ def _predict(app: App, options: argparse.Namespace, command: str) -> int:
 
 def _texts(options: argparse.Namespace, config: Config) -> Iterator[str]:
     if options.texts:
-        yield from options.texts
+        yield from (os.fsencode(text).decode("utf-8", "replace") for text in options.texts)  # as standard input is decoded
     elif options.input and options.input != "-" and Path(options.input).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
         from tfarch.data import read_texts
 
@@ -369,7 +419,10 @@ def _report(app: App, options: argparse.Namespace, command: str) -> int:
     from tfarch.run_folder import RunFolder
 
     folder = RunFolder(_out(app, options))
-    report = folder.read_json(folder.report_json, "the verbs run and evaluate make it")
+    mend = "the verbs run and evaluate make it"
+    report = folder.read_json(folder.report_json, mend)
+    if not isinstance(report, dict) or "variants" not in report:
+        raise InputError("is damaged: it holds no variants", file=folder.report_json, mend=mend)
     folder.write(folder.report_html, render_html(report))
     return _show(report, folder.path, options)
 

@@ -154,7 +154,7 @@ class Config:
         if not equals:
             raise InputError(f"--set {setting!r} has no '='", mend="write --set section.key=value")
         try:
-            values: Any = yaml.safe_load(text) if text else ""
+            values: Any = _parse(text)[0] if text else ""
         except yaml.YAMLError as error:
             raise InputError(f"--set {setting!r}: the value is not YAML: {_problem(error)}", mend="put it in quotes") from error
         for part in reversed(key.strip().split(".")):
@@ -190,9 +190,7 @@ def read_yaml(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
         InputError: the file is missing, is not YAML or is not a mapping.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        values, node = _parse(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
     except UnicodeDecodeError as error:
@@ -218,6 +216,27 @@ def read_yaml(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
 
     walk(node, "")
     return values, lines
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, whose errors are all `YAMLError`s with their place."""
+
+    def construct_object(self, node, deep=False):
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, AttributeError, IndexError) as error:  # such as the date 2024-02-30
+            problem = f"{node.value[:40]!r} is not a valid {node.tag.rpartition(':')[2]}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def _parse(text: str) -> tuple[Any, yaml.Node | None]:
+    """What a YAML text says, and its nodes."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return None if node is None else loader.construct_document(node), node
+    except RecursionError as error:
+        raise yaml.YAMLError("nested too deeply") from error
 
 
 def _problem(error: yaml.YAMLError) -> str:

@@ -21,8 +21,8 @@ _SHOWN = 4000  # bytes of what was caught that are shown after a failure
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """What is written to file descriptor 2 inside, and TensorFlow's Python warnings, are caught; shown where the block raises something
-    other than our own errors, which say what is wrong themselves.
+    """What is written to file descriptor 2 inside, and TensorFlow's Python warnings, are caught; shown where the block fails with
+    something other than our own errors, which say what is wrong themselves.
 
     The descriptor is the process's: do not use it where other threads have something to say.
     """
@@ -42,7 +42,7 @@ def quiet() -> Iterator[None]:
         try:
             yield
             failed = False
-        except TfarchError:
+        except (TfarchError, KeyboardInterrupt):
             failed = False
             raise
         finally:

@@ -112,7 +112,7 @@ class RunFolder:
         """
         try:
             return json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError("is not there yet", file=file, mend=mend) from error
         except ValueError as error:
             raise InputError(f"is damaged: {error}", file=file, mend=mend) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,28 +64,39 @@ class Tokens:
 def tokenise(texts: Sequence[str], tokeniser: Tokeniser, max_length: int, cache: Path | None = None) -> Tokens:
     """Token ids of `texts`, cut to `max_length`; read from `cache` (a folder) where the same texts were tokenised the same way before.
 
+    A damaged cache file is made again.
+
     Raises:
         TfarchError: the cache cannot be written.
     """
     file = None if cache is None else cache / f"tokens-{_fingerprint(texts, tokeniser, max_length)}.npz"
-    if file is not None and file.is_file():
-        with np.load(file, allow_pickle=False) as stored:
-            return Tokens(stored["ids"], stored["offsets"])
+    if file is not None and (stored := _read(file)) is not None:
+        return stored
     encoded = tokeniser.encode(texts, max_length)
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(each) for each in encoded], out=offsets[1:])
     tokens = Tokens(np.concatenate(encoded).astype(np.int32) if encoded else np.zeros(0, np.int32), offsets)
     if file is not None:
-        cache.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{os.getpid()}.part")
         try:
+            cache.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as stream:
                 np.savez(stream, ids=tokens.ids, offsets=tokens.offsets)
             os.replace(temporary, file)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise TfarchError(f"{file} could not be written: {error.strerror}") from error
     return tokens
+
+
+def _read(file: Path) -> Tokens | None:
+    """The tokens of a cache file; None where there is none or it is damaged, as a full disk or a copy that was cut may leave it."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return Tokens(stored["ids"], stored["offsets"])
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):  # what numpy and zipfile raise, whatever byte is wrong
+        return None
 
 
 def _fingerprint(texts: Sequence[str], tokeniser: Tokeniser, max_length: int) -> str:

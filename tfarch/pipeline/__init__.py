@@ -73,7 +73,7 @@ def compress(
     """Applies a recipe to the trained model of the run in `source`; exports and evaluates both into `out`. Returns the report."""
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
-    from tfarch.pipeline import training_job
+    from tfarch.pipeline import export_job, training_job
     from tfarch.pipeline.prepare import prepare
     from tfarch.pipeline.trained import TrainedClassifier
 
@@ -82,6 +82,7 @@ def compress(
     config = settled(None, config or Config().with_file(RunFolder(source).config), settings)
     config = dataclasses.replace(config, compress=dataclasses.replace(config.compress, recipe=recipe))
     with RunFolder(out).locked() as folder:
+        export_job.require_exportable(config, folder)
         prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
         folder.write_config(config, app, command, prepared.dataset.sha256)
         plain = dataclasses.replace(trained, stages=trained.stages[:1])
@@ -154,8 +155,12 @@ def run(
         InputError: data or settings cannot be used.
         GateError: the exported files do not agree as the config demands; everything is written all the same.
     """
+    start_tensorflow()
+    from tfarch.pipeline import export_job
+
     config = settled(data, config, settings)
     with RunFolder(out).locked() as folder:
+        export_job.require_exportable(config, folder)
         prepared, trained = _train(config, folder, app, licence, command)
         return _export_and_evaluate(config, prepared, trained, folder, app, command, quick)
 

@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.config import Config
 from tfarch.data.batches import plan_in_order
+from tfarch.data.check import MOST_CHARACTERS
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.calibration import reliability
 from tfarch.evaluation.confusion import confusions, worst
@@ -59,6 +60,7 @@ def evaluate(
     variants = [_variant(config, trained, stages[each.stage], each, files, answers, latency, folder, test) for each in files]
     stage, first = stages[shipped.stage], trained.stages[0]
     chosen = answers[shipped.name]
+    shown = [text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…" for text in test.texts]
     report = {
         "app": app,
         "task": "text_classification",
@@ -79,8 +81,8 @@ def evaluate(
         "out_of_scope": dict(stage.out_of_scope),
         "variants": variants,
         "chosen": shipped.name,
-        "confusions": confusions(chosen, test.targets, labels, test.texts),
-        "worst": worst(chosen, test.targets, labels, test.texts),
+        "confusions": confusions(chosen, test.targets, labels, shown),
+        "worst": worst(chosen, test.targets, labels, shown),
         "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
         "parity": _parity(config, trained, stage, files, answers, folder, test),
         "machine": describe(),

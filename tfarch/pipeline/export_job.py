@@ -12,17 +12,18 @@ import tensorflow as tf
 
 import tfarch
 from tfarch.config import Config
-from tfarch.errors import TfarchError
+from tfarch.errors import InputError, TfarchError, unknown
 from tfarch.evaluation.model_card import render_model_card
 from tfarch.export.bundle import write_bundle
 from tfarch.export.linter import lint
 from tfarch.export.metadata import write_metadata
 from tfarch.export.saved_model import write_saved_model
-from tfarch.export.tflite import Converter
+from tfarch.export.tflite import VARIANTS, Converter
 from tfarch.models.classifier import with_probabilities
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
+from tfarch.runtime.bundle import DESCRIPTION
 from tfarch.runtime.classifier import INPUTS, OUTPUT
 
 MODEL, VOCABULARY, SAVED_MODEL, CARD = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md"
@@ -47,24 +48,42 @@ class Exported:
     ships: bool = False
 
 
+def require_exportable(config: Config, folder: RunFolder) -> None:
+    """Told before the training and not after it: the variants are known, and their places free or holding what a run wrote.
+
+    Raises:
+        InputError: they are not.
+    """
+    for variant in (*config.export.variants, config.export.ship):
+        if variant not in VARIANTS:
+            raise unknown("variant", variant, VARIANTS)
+    for place, mark in ((folder.variants, MANIFEST), (folder.bundle, DESCRIPTION)):
+        if place.exists() and not (place / mark).is_file() and (place.is_file() or any(place.iterdir())):
+            raise InputError("holds something that no run wrote, and is left alone", file=place, mend="move it, or choose another --out")
+
+
 def export(config: Config, trained: TrainedClassifier, folder: RunFolder, app: str) -> list[Exported]:
     """Writes `variants/*.tflite` and `bundle/`, and the list of the files as `variants/manifest.json`.
 
     The variant that ships is `export.ship` of the last stage: of the recipe where one was applied.
 
     Raises:
-        InputError: unknown variant.
+        InputError: unknown variant, or its place holds something that no run wrote.
         TfarchError: a model cannot be converted, or the linter finds that a file may not ship.
     """
-    beside = folder.path / ".variants.part"
+    require_exportable(config, folder)
+    beside, previous = folder.path / ".variants.part", folder.path / ".variants.previous"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
         exported = _write(config, trained, folder, app, beside)
-        shutil.rmtree(folder.variants, ignore_errors=True)  # the older ones stay until all of the new ones are there
-        os.replace(beside, folder.variants)
+        if folder.variants.exists():  # the older ones stay until all of the new ones are there
+            shutil.rmtree(previous, ignore_errors=True)
+            os.rename(folder.variants, previous)
+        os.rename(beside, folder.variants)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        for left_over in (beside, previous):
+            shutil.rmtree(left_over, ignore_errors=True)
     return exported
 
 
@@ -72,9 +91,16 @@ def read_manifest(folder: RunFolder) -> list[Exported]:
     """What `export` wrote last.
 
     Raises:
-        InputError: nothing was exported yet.
+        InputError: nothing was exported yet, or the list is damaged.
     """
-    return [Exported(**each) for each in folder.read_json(folder.variants / MANIFEST, "the verbs export and run make it")]
+    file, mend = folder.variants / MANIFEST, "the verbs export and run make it"
+    try:
+        exported = [Exported(**each) for each in folder.read_json(file, mend)]
+    except TypeError as error:
+        raise InputError(f"is damaged: {error}", file=file, mend=mend) from error
+    if not any(each.ships for each in exported):
+        raise InputError("is damaged: no file in it ships", file=file, mend=mend)
+    return exported
 
 
 def _write(config: Config, trained: TrainedClassifier, folder: RunFolder, app: str, beside: Path) -> list[Exported]:

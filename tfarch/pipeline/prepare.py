@@ -12,6 +12,7 @@ from tfarch.data import Dataset, Finding, check, load_dataset
 from tfarch.data.tokens import Tokens, tokenise
 from tfarch.errors import InputError
 from tfarch.models import Start, start_from
+from tfarch.progress import say
 
 PARTS = ("train", "valid", "test")
 
@@ -68,7 +69,7 @@ class Prepared:
 
 
 def prepare(config: Config, cache: Path | None = None, *, start: Start | None = None, labels: tuple[str, ...] | None = None) -> Prepared:
-    """Loads, checks and tokenises the data that `config` names.
+    """Loads, checks and tokenises the data that `config` names; says on standard error what the check warns of.
 
     Args:
         cache: folder for token ids.
@@ -76,7 +77,7 @@ def prepare(config: Config, cache: Path | None = None, *, start: Start | None = 
         labels: the classes of that model.
 
     Raises:
-        InputError: see `load_dataset`; or the data holds a label that the model lacks.
+        InputError: see `load_dataset`; or the data holds a label that the model lacks, or a part without a row in scope.
     """
     data = config.data
     dataset = load_dataset(data.path, data, config.seed)
@@ -93,8 +94,17 @@ def prepare(config: Config, cache: Path | None = None, *, start: Start | None = 
         unknown = sorted(set(table.labels) - set(numbers))
         if unknown:
             raise InputError(f"the {name} rows have the label {unknown[0]!r}, which the model does not know", file=data.path)
+        if not any(numbers[label] >= 0 for label in table.labels):
+            mend = "give it rows whose label is one of the classes"
+            raise InputError(f"no {name} row ({table.file}) is in scope: all are {data.oos_label!r}", file=data.path, mend=mend)
         # One token more than is kept, so that `check` can count the texts that are cut.
         tokens = tokenise(table.texts, start.tokeniser, data.max_length + 1, cache)
         parts[name] = Part(table.texts, tokens.cut(data.max_length), np.array([numbers[label] for label in table.labels], np.int32))
         lengths[name] = tokens.lengths
-    return Prepared(dataset, check(dataset, data, lengths), labels, start, parts["train"].in_scope, parts["valid"], parts["test"])
+    findings = check(dataset, data, lengths)
+    for finding in findings:
+        if finding.severity != "note":
+            shown = [each for each in finding.examples if each.file not in finding.message]
+            place = f" ({shown[0].file}, line {shown[0].line}; the verb check shows more)" if shown else ""
+            say(f"warning: {finding.message.rstrip('.')}{place}")
+    return Prepared(dataset, findings, labels, start, parts["train"].in_scope, parts["valid"], parts["test"])

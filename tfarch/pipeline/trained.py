@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfarch.errors import InputError
 from tfarch.models import Start
 from tfarch.models.classifier import build_classifier
 from tfarch.models.spec import Spec, spec_as_dict, spec_from_dict
@@ -84,14 +85,19 @@ class TrainedClassifier:
         Raises:
             InputError: nothing was trained in this folder yet, or a file is damaged.
         """
-        values = folder.read_json(folder.checkpoints / "trained.json", MEND)
-        options = {name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")}
-        return cls(
-            spec=spec_from_dict(values["spec"]),
-            labels=tuple(values["labels"]),
-            tokeniser=Tokeniser.from_file(folder.checkpoints / "vocab.txt", **options),
-            max_length=values["max_length"],
-            provenance=values["provenance"],
-            data=values["data"],
-            stages=tuple(Stage(**{**stage, "weights": load_weights(folder.checkpoints / stage["weights"])}) for stage in values["stages"]),
-        )
+        file = folder.checkpoints / "trained.json"
+        values = folder.read_json(file, MEND)
+        try:
+            options = {name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")}
+            stages = [{**stage, "weights": load_weights(folder.checkpoints / stage["weights"])} for stage in values["stages"]]
+            return cls(
+                spec=spec_from_dict(values["spec"]),
+                labels=tuple(values["labels"]),
+                tokeniser=Tokeniser.from_file(folder.checkpoints / "vocab.txt", **options),
+                max_length=values["max_length"],
+                provenance=values["provenance"],
+                data=values["data"],
+                stages=tuple(Stage(**stage) for stage in stages),
+            )
+        except (KeyError, TypeError) as error:
+            raise InputError(f"is damaged: {type(error).__name__}: {error}", file=file, mend=MEND) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,10 +15,10 @@ _LAYER = re.compile(r"layer_(\d+)_")
 
 
 def _with_rates(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.keras.optimizers.Optimizer]:
-    """The optimizer class with `factors`: a multiplier of the learning rate for each variable, by name.
+    """The optimizer class with `factors`: a multiplier of the learning rate for each variable, by its key, the same on every replica.
 
-    Scaling gradients would not do: Adam's step does not depend on their size. The factor is applied where the update reads the rate; updates are
-    traced one variable at a time, so a Python value is enough.
+    Scaling gradients would not do: Adam's step does not depend on their size. The factor is applied where the update and the decoupled decay
+    read the rate; both are traced one variable at a time, so a Python value is enough.
     """
 
     class WithRates(optimizer):
@@ -34,9 +35,19 @@ def _with_rates(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.keras
             optimizer.learning_rate.fset(self, value)
 
         def update_step(self, gradient, variable):
-            self._factor = self.factors.get(variable.name, 1.0)
-            try:
+            with self._rate_of(variable):
                 super().update_step(gradient, variable)
+
+        def _apply_weight_decay(self, variables):
+            for variable in variables:
+                with self._rate_of(variable):
+                    super()._apply_weight_decay([variable])
+
+        @contextlib.contextmanager
+        def _rate_of(self, variable):
+            self._factor = self.factors.get(self._var_key(variable), 1.0)
+            try:
+                yield
             finally:
                 self._factor = 1.0
 
@@ -59,7 +70,7 @@ def optimizer_for(settings: TrainConfig, variables: Sequence[tf.Variable], layer
     # jit_compile only concerns the update itself; the whole step is compiled where train.xla asks for it.
     optimizer = _with_rates(kind)(learning_rate=settings.learning_rate, jit_compile=False, **options)
     if settings.layer_decay != 1.0:
-        optimizer.factors = {variable.name: settings.layer_decay ** _depth(variable.name, layers) for variable in variables}
+        optimizer.factors = {optimizer._var_key(variable): settings.layer_decay ** _depth(variable.name, layers) for variable in variables}
     if settings.optimizer == "adamw":
         optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if variable.shape.rank < 2])
     optimizer.build(variables)
