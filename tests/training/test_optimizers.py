@@ -29,16 +29,17 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
-    variable = tf.Variable(tf.ones((2, 2)), name="layer_0_query/kernel")
+    variables = [tf.Variable(tf.ones((2, 2)), name=name) for name in ("token_embedding/embeddings", "layer_0_query/kernel", "head/kernel")]
     settings = TrainConfig(learning_rate=0.125, layer_decay=0.5, optimizer="adamw", weight_decay=0.5)
-    optimizer = optimizer_for(settings, [variable], layers=2)
+    optimizer = optimizer_for(settings, variables, layers=2)
 
 @tf.function
 def update():
-    strategy.run(lambda: optimizer.apply_gradients([(tf.ones((2, 2)), variable)], skip_gradients_aggregation=True))
+    gradients = [(tf.ones((2, 2)), variable) for variable in variables]
+    strategy.run(lambda: optimizer.apply_gradients(gradients, skip_gradients_aggregation=True))
 
 update()
-print(*(float(value[0, 0]) for value in variable.values))
+print(*(float(value[0, 0]) for variable in variables for value in variable.values))
 """
 
 
@@ -102,8 +103,8 @@ def test_the_rate_is_the_one_set_last_scaled_by_the_depth():
 def test_two_replicas_take_the_same_step():
     done = subprocess.run([sys.executable, "-c", TWO_REPLICAS], capture_output=True, text=True, check=True)
     values = [float(value) for value in done.stdout.split()]
-    rate = 0.125 * 0.5**2
-    assert values == pytest.approx([1.0 - rate * 0.5 - rate] * 2, rel=1e-5)
+    rates = [0.125 * 0.5**depth for depth in (3, 2, 0) for _ in range(2)]
+    assert values == pytest.approx([1.0 - rate * 0.5 - rate for rate in rates], rel=1e-5)
 
 
 # Decay

@@ -95,7 +95,7 @@ def _read(file: Path) -> Tokens | None:
     try:
         with np.load(file, allow_pickle=False) as stored:
             return Tokens(stored["ids"], stored["offsets"])
-    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):  # what numpy and zipfile raise, whatever byte is wrong
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile):  # what a wrong byte can raise
         return None
 
 

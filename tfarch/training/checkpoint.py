@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,8 @@ class State:
     step: int = 0  # updates in all
     examples: int = 0
     tokens: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # in all
+    update_seconds: float = 0.0  # of these, in the updates: what throughput counts
     loss_sum: float = 0.0  # of the epoch under way
     best_metric: float | None = None
     best_epoch: int = -1
@@ -51,7 +52,8 @@ def read_state(file: Path, fingerprint: str) -> State | None:
     """The state in `file`, or None where there is none or it belongs to a run with another fingerprint."""
     try:
         with safe_open(file, "np") as stored:
-            state = State(**json.loads(stored.metadata()["state"]))
+            values = json.loads(stored.metadata()["state"])
+            state = State(**{each.name: values[each.name] for each in fields(State)})
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None  # absent, cut short by a full disk, or of another version: the run starts anew
     return state if state.fingerprint == fingerprint else None

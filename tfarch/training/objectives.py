@@ -35,7 +35,8 @@ def cross_entropy(*, label_smoothing: float = 0.0, focal_gamma: float = 0.0) -> 
             targets = targets * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
         terms = -targets * tf.nn.log_softmax(logits)
         if focal_gamma:
-            terms *= (1.0 - tf.nn.softmax(logits)) ** focal_gamma
+            # Bounded, as the slope of x^gamma at 0, where p rounds to 1, is infinite for gamma < 1.
+            terms *= tf.maximum(1.0 - tf.nn.softmax(logits), 1e-7) ** focal_gamma
         return tf.reduce_sum(terms, axis=-1)
 
     return loss

@@ -93,6 +93,9 @@ class Trainer:
         replicas = strategy.num_replicas_in_sync
         if settings.batch_size % replicas:
             raise InputError(f"train.batch_size={settings.batch_size} does not divide among {replicas} replicas")
+        for name in ("epochs", "learning_rate"):
+            if not getattr(settings, name):
+                raise InputError(f"train.{name}=0 is still open", mend="tfarch.training.defaults.settled settles it by the data")
         precision = precision_for(settings.precision)
         tf.keras.utils.set_random_seed(self.seed)
         if settings.deterministic:
@@ -120,6 +123,8 @@ class Trainer:
             json.dumps([asdict(settings), self.seed, fingerprint, len(examples)], sort_keys=True).encode()
         ).hexdigest()
         variables = [*model.variables, *optimizer.variables]
+        if scaled:  # the scale that was found is not among the optimizer's variables
+            variables += [optimizer._loss_scale.current_loss_scale, optimizer.dynamic_counter]
         state = self._resume(identity, variables) or State(identity)
 
         update = self._update_function(strategy, model, optimizer, objective, trained, scaled)
@@ -135,7 +140,9 @@ class Trainer:
                     callback.before_update(state.step)
                 rate_now = rate(state.step)
                 optimizer.learning_rate.assign(rate_now)
+                begun = time.perf_counter()
                 loss = float(update(tuple(next(batches) for _ in planned)))
+                state.update_seconds += time.perf_counter() - begun
                 if not math.isfinite(loss):
                     raise NonFiniteLossError(
                         f"the loss is {loss} at step {state.step + 1} of {steps} (epoch {state.epoch + 1}); the last checkpoint is kept. "
@@ -147,7 +154,7 @@ class Trainer:
                 state.examples += sum(int((batch.rows >= 0).sum()) for batch in planned)
                 state.tokens += sum(int(lengths[batch.rows[batch.rows >= 0]].sum()) for batch in planned)
                 state.seconds = time.perf_counter() - started
-                values = {"loss": loss, "learning_rate": rate_now, "examples_per_second": state.examples / state.seconds}
+                values = {"loss": loss, "learning_rate": rate_now, "examples_per_second": state.examples / state.update_seconds}
                 for callback in self.callbacks:
                     callback.after_update(state.step, values)
                 if settings.checkpoint_every and state.step % settings.checkpoint_every == 0 and state.update < len(plan):
@@ -175,11 +182,12 @@ class Trainer:
             model,
             {
                 "seconds": state.seconds,
-                "examples_per_second": state.examples / state.seconds,
-                "tokens_per_second": state.tokens / state.seconds,
+                "examples_per_second": state.examples / state.update_seconds,
+                "tokens_per_second": state.tokens / state.update_seconds,
                 "steps": state.step,
                 "epochs": state.epoch,
                 "best_epoch": state.best_epoch + 1,
+                "learning_rate": settings.learning_rate,
                 "precision": precision,
                 "replicas": replicas,
                 "frozen": settings.freeze,
@@ -219,7 +227,8 @@ class Trainer:
                 # One batch after another: side by side they would need the memory that accumulation is to save.
                 with tf.control_dependencies([] if sums is None else [tf.identity(total)]):
                     loss, gradients = gradients_of(batch)
-                gradients = [tf.convert_to_tensor(each) for each in gradients] if len(batches) > 1 or replicas > 1 else gradients
+                # An embedding's gradient comes as a slice for each token: dense, its norm is that of the sum, however the update is cut.
+                gradients = [tf.convert_to_tensor(each) for each in gradients]
                 total += loss
                 sums = gradients if sums is None else [a + b for a, b in zip(sums, gradients, strict=True)]
             if replicas > 1:
@@ -274,9 +283,11 @@ class Trainer:
         if monitor not in metrics:
             raise InputError(f"train.monitor={monitor!r} is none of {', '.join([*metrics, LAST])}")
         value, less = metrics[monitor], monitor.endswith(_LESS_IS_BETTER)
-        if state.best_metric is None or (value < state.best_metric if less else value > state.best_metric):
+        unset = state.best_metric is None or math.isnan(state.best_metric)  # nothing compares as better than NaN
+        if unset or (value < state.best_metric if less else value > state.best_metric):
             state.best_metric, state.best_epoch = value, state.epoch
-            self._best = [variable.numpy() for variable in model.variables]
+            if self.folder is None:
+                self._best = [variable.numpy() for variable in model.variables]
             self._write("best", state, model.variables)
 
     def _restore_best(self, state: State, model: tf.keras.Model) -> None:

@@ -1,0 +1,133 @@
+"""Losses and class weights are those of the formulas in plain numpy."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import tfarch  # noqa: F401 - settles which Keras TensorFlow uses, so it comes first
+
+import tensorflow as tf  # isort: skip
+
+from tfarch.config import TrainConfig
+from tfarch.errors import InputError
+from tfarch.training.objectives import class_weights, classification_objective, cross_entropy
+
+ROWS, CLASSES = 6, 4
+RANDOM = np.random.default_rng(5)
+LOGITS = RANDOM.normal(0, 3, (ROWS, CLASSES)).astype(np.float32)
+TARGETS = np.array([0, 1, 2, 3, 0, 2], np.int32)
+SOFT = RANDOM.dirichlet(np.ones(CLASSES), ROWS).astype(np.float32)
+PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+ONE_HOT = np.eye(CLASSES, dtype=np.float32)[TARGETS]
+
+
+def loss(targets=TARGETS, logits=LOGITS, **settings):
+    return cross_entropy(**settings)(tf.constant(logits), tf.constant(targets)).numpy()
+
+
+def expected(targets, smoothing=0.0, gamma=0.0):
+    targets = (1 - smoothing) * targets + smoothing / CLASSES
+    return -(targets * (1 - PROBABILITIES) ** gamma * np.log(PROBABILITIES)).sum(axis=1)
+
+
+# Cross-entropy
+
+
+def test_cross_entropy_is_the_negative_logarithm_of_the_targets_probability():
+    np.testing.assert_allclose(loss(), -np.log(PROBABILITIES[np.arange(ROWS), TARGETS]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("targets", [TARGETS, SOFT], ids=["class numbers", "probabilities"])
+@pytest.mark.parametrize(("smoothing", "gamma"), [(0.0, 0.0), (0.1, 0.0), (0.0, 2.0), (0.0, 0.5), (0.2, 1.5)])
+def test_smoothing_and_focus_follow_their_formulas(targets, smoothing, gamma):
+    rows = ONE_HOT if targets is TARGETS else SOFT
+    found = loss(targets, label_smoothing=smoothing, focal_gamma=gamma)
+    np.testing.assert_allclose(found, expected(rows, smoothing, gamma), rtol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}, {"focal_gamma": 2.0}])
+def test_class_numbers_and_their_one_hot_rows_have_the_same_loss(settings):
+    np.testing.assert_allclose(loss(TARGETS, **settings), loss(ONE_HOT, **settings), rtol=1e-5)
+
+
+def test_focal_loss_weighs_what_is_known_less_than_what_is_not():
+    logits = np.array([[4, 0], [-4, 0]], np.float32)  # the first is known, the second is taken for the other class
+    share = loss(np.zeros(2, np.int32), logits, focal_gamma=2.0) / loss(np.zeros(2, np.int32), logits)
+    assert share[0] < 0.001
+    assert share[1] > 0.95
+
+
+@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}, {"focal_gamma": 2.0}, {"focal_gamma": 0.5}])
+def test_large_logits_give_a_finite_loss_and_gradient(settings):
+    logits = tf.constant([[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = cross_entropy(**settings)(logits, tf.constant([0, 0]))
+    assert np.isfinite(value).all()
+    assert np.isfinite(tape.gradient(value, logits)).all()
+
+
+def test_the_gradient_is_probability_minus_target():
+    logits = tf.constant(LOGITS)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = cross_entropy()(logits, tf.constant(SOFT))
+    np.testing.assert_allclose(tape.gradient(value, logits), PROBABILITIES - SOFT, atol=1e-5)
+
+
+@pytest.mark.parametrize("targets", [TARGETS, SOFT], ids=["class numbers", "probabilities"])
+def test_logits_of_low_precision_are_summed_in_float32(targets):
+    found = cross_entropy(label_smoothing=0.1)(tf.cast(LOGITS, tf.bfloat16), tf.constant(targets))
+    assert found.dtype == tf.float32
+    assert found.shape == (ROWS,)
+
+
+# From the settings
+
+
+def test_the_settings_reach_the_objective():
+    settings = dataclasses.replace(TrainConfig(), label_smoothing=0.2, focal_gamma=1.5)
+    found = classification_objective(settings)(tf.constant(LOGITS), tf.constant(TARGETS))
+    np.testing.assert_allclose(found, expected(ONE_HOT, 0.2, 1.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "value"), [("label_smoothing", -0.1), ("label_smoothing", 1.0), ("focal_gamma", -1.0)])
+def test_a_value_out_of_range_is_told(name, value):
+    with pytest.raises(InputError, match=f"train.{name}={value} is out of range"):
+        classification_objective(dataclasses.replace(TrainConfig(), **{name: value}))
+
+
+# Class weights
+
+UNEVEN = np.array([0] * 16 + [1] * 4 + [2], np.int32)
+
+
+def weights_of_classes(kind):
+    weights = class_weights(UNEVEN, 3, kind)
+    return weights[[0, 16, 20]]
+
+
+def test_without_class_weights_every_row_weighs_one():
+    assert class_weights(UNEVEN, 3, "none").tolist() == [1.0] * 21
+
+
+@pytest.mark.parametrize("kind", ["none", "balanced", "sqrt"])
+def test_the_weights_have_mean_one(kind):
+    weights = class_weights(UNEVEN, 3, kind)
+    assert weights.dtype == np.float32
+    assert weights.mean() == pytest.approx(1.0)
+
+
+def test_balanced_classes_weigh_the_same_in_sum():
+    np.testing.assert_allclose(weights_of_classes("balanced") * [16, 4, 1], [7.0, 7.0, 7.0], rtol=1e-6)
+
+
+def test_the_root_weighs_classes_by_the_root_of_their_share():
+    found = weights_of_classes("sqrt")
+    np.testing.assert_allclose(found / found[0], [1.0, 2.0, 4.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["balanced", "sqrt"])
+def test_a_class_without_rows_changes_no_weight(kind):
+    np.testing.assert_allclose(class_weights(UNEVEN, 5, kind), class_weights(UNEVEN, 3, kind), rtol=1e-6)
