@@ -20,12 +20,11 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workers import Worker, median, serve, table
+from benchmarks.workers import Worker, median, serve, table, time_calls
 
 LENGTHS = (16, 32, 128)
 THREADS = (1, 2)
@@ -122,17 +121,6 @@ def _serve(engine: str, run: Path, ids: Path, threads: int) -> int:
     call = _litert(run, engine, threads) if engine.startswith("litert") else _tensorflow(run, engine, threads)
     serve(lambda length, count: time_calls(call, rows[length], count))
     return 0
-
-
-def time_calls(call, rows: np.ndarray, count: int) -> list[float]:
-    """Milliseconds of `count` calls, a row of ids `[1, length]` each."""
-    times = []
-    for index in range(count):
-        row = rows[index % len(rows)][None]
-        start = time.perf_counter_ns()
-        call(row)
-        times.append((time.perf_counter_ns() - start) / 1e6)
-    return times
 
 
 def _litert(run: Path, engine: str, threads: int):

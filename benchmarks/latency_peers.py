@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workers import serve
+from benchmarks.workers import serve, time_calls
 
 
 def main() -> int:
@@ -27,7 +26,7 @@ def main() -> int:
     rows = {int(length): value for length, value in np.load(options.ids).items()}
     make = _pytorch if options.serve == "pytorch_eager" else _onnx_runtime
     call = make(options.serve, options.run / "checkpoints", options.onnx, options.threads)
-    serve(lambda length, count: _time_calls(call, rows[length], count))
+    serve(lambda length, count: time_calls(call, rows[length], count))
     return 0
 
 
@@ -99,16 +98,6 @@ def _pytorch(engine: str, checkpoints: Path, folder: Path, threads: int):
             return torch.softmax(network(ids, torch.ones_like(ids), torch.zeros_like(ids)), dim=-1).numpy()
 
     return call
-
-
-def _time_calls(call, rows: np.ndarray, count: int) -> list[float]:
-    times = []
-    for index in range(count):
-        row = rows[index % len(rows)][None]
-        start = time.perf_counter_ns()
-        call(row)
-        times.append((time.perf_counter_ns() - start) / 1e6)
-    return times
 
 
 if __name__ == "__main__":

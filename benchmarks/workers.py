@@ -98,6 +98,17 @@ def _drained(process: subprocess.Popen) -> tuple[Callable[[], str], Callable[[],
     return lambda: text("stdout"), lambda: text("stderr")
 
 
+def time_calls(call: Callable[[Any], Any], rows: Sequence[Any], count: int) -> list[float]:
+    """Milliseconds of `count` calls, a row of ids `[1, length]` each, of an array `[rows, length]`."""
+    times = []
+    for index in range(count):
+        row = rows[index % len(rows)][None]
+        start = time.perf_counter_ns()
+        call(row)
+        times.append((time.perf_counter_ns() - start) / 1e6)
+    return times
+
+
 def median(values: Sequence[float]) -> float:
     """The middle value."""
     return float(statistics.median(values))

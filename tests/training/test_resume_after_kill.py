@@ -1,6 +1,5 @@
 """A training that is killed ends as if it had not been: the same weights, the same history."""
 
-import json
 import os
 import signal
 import subprocess
@@ -93,20 +92,3 @@ def test_a_checkpoint_cut_short_starts_anew(tmp_path, uninterrupted):
     resumed = fit(with_dropout, [watch], folder=tmp_path, **SETTINGS)
     assert len(watch.seen) == STEPS
     assert same(resumed, uninterrupted)
-
-
-def test_the_best_epoch_is_taken_though_the_last_was_another(tmp_path):
-    scores = iter([0.1, 0.9, 0.3])
-    watch = Watch(lambda model: [variable.numpy() for variable in model.trainable_variables])
-    trained = fit(
-        with_dropout,
-        [watch],
-        folder=tmp_path,
-        evaluate=lambda model: {"valid_accuracy": next(scores)},
-        monitor="valid_accuracy",
-        **SETTINGS,
-    )
-    assert trained.figures["best_epoch"] == 2
-    kept = [variable.numpy() for variable in trained.model.trainable_variables]
-    assert all(map(np.array_equal, kept, watch.seen[2 * UPDATES - 1]))
-    assert json.dumps(trained.figures), "figures are ready for JSON"

@@ -39,7 +39,8 @@ class TensorBoard(Callback):
 
     def __init__(self, folder: Path, *, histograms: bool = False, every: int = 10):
         self.folder = folder
-        self.writer = tf.summary.create_file_writer(str(folder))
+        with self._writing():
+            self.writer = tf.summary.create_file_writer(str(folder))
         self.histograms, self.every = histograms, every
 
     def begin(self, model, optimizer, steps, step):
@@ -67,7 +68,7 @@ class TensorBoard(Callback):
         try:
             yield
         except tf.errors.OpError as error:
-            reason = error.message.splitlines()[0].rpartition("}} ")[2]
+            reason = error.message.splitlines()[0].rpartition("}} ")[2].partition(" [Op:")[0]
             raise TfarchError(f"{self.folder}: TensorBoard's figures could not be written: {reason}") from error
 
     def _scalars(self, step: int, values: dict[str, float]) -> None:
