@@ -190,7 +190,7 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         parser.add_argument("--devices", metavar="DEVICES", help="auto, gpu:0,1, cpu, or cpu:N logical devices (default auto)")
         parser.add_argument("--recipe", metavar="NAME|FILE", required=verb == "compress", help="compression recipe (default none)")
     if verb in ("run", "train"):
-        parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, few layers, one epoch")
+        parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, one epoch")
     if verb == "compress":
         parser.add_argument("--from", dest="source", required=True, metavar="RUN", help="folder of the trained run")
 

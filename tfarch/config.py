@@ -40,7 +40,7 @@ class DataConfig:
     oos_is_class: bool = option(False, "treat the out-of-scope label as a class like any other")
     max_length: int = option(64, "tokens of a text, [CLS] and [SEP] included; longer texts are cut", least=3)
     valid_fraction: float = option(0.1, "share of the training rows held out for validation where no file gives it")
-    valid_most: int = option(500, "but at most this many rows, as training has more use for them (0: no bound)")
+    valid_most: int = option(500, "but at most this many rows, as training has more use for them (0: no bound)", least=0)
     test_fraction: float = option(0.2, "share of the rows held out for the test where no file gives it")
     strict: bool = option(False, "stop on bad rows instead of skipping and reporting them")
     limit: int = option(0, "keep at most this many training rows, stratified (0: all)", least=0)
