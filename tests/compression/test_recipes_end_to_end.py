@@ -105,3 +105,15 @@ def test_a_recipe_that_finds_no_layer_is_refused_before_any_training(tmp_path):
     with pytest.raises(InputError, match=r"no layer matches layer_\*.*head"):
         tfarch.run(tmp_path / "rows.csv", tmp_path / "run", settings=settings)
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_recipe_that_was_edited_is_applied_anew(tmp_path):
+    rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    recipe = tmp_path / "mine.yaml"
+    settings = {**SETTINGS, "compress": {"recipe": str(recipe)}}
+    for sparsity in (0.3, 0.7):
+        recipe.write_text(f"version: 1\nname: mine\nstages:\n  - {{kind: prune, sparsity: {sparsity}}}\n", encoding="utf-8")
+        trained = tfarch.train(tmp_path / "rows.csv", tmp_path / "run", settings=settings)
+        (stage,) = trained.stages[-1].figures["stages"]
+        assert stage["kernel_sparsity"] == pytest.approx(sparsity, abs=0.01)

@@ -139,14 +139,14 @@ def _prune(config: Config, prepared: Prepared, folder: RunFolder, name: str, sta
     settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
     batches = len(plan_epoch(prepared.train.tokens.lengths, settings.batch_size, seed=config.seed, epoch=0))
     build = _from(config, prepared, weights, lambda model: with_pruning(model, stage, batches * stage.epochs))
-    model, figures = _fit(config, prepared, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped)
+    model, figures = _fit(config, prepared, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped, stage)
     return weights_of_pruned(model), figures
 
 
 def _quantisation_aware(config: Config, prepared: Prepared, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights):
     settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
     build = _from(config, prepared, weights, lambda model: with_quantisation(model, stage))
-    model, figures = _fit(config, prepared, folder, name, settings, build, _held(weights), weights)
+    model, figures = _fit(config, prepared, folder, name, settings, build, _held(weights), weights, stage=stage)
     return weights_of_quantised(model), figures
 
 
@@ -190,8 +190,9 @@ def _fit(
     callbacks: Sequence[Callback],
     weights: Weights,
     plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model,
+    stage: Prune | QuantisationAware | None = None,
 ):
-    """One training: (model with its weights, figures). What is validated is the `plain` form of the model."""
+    """One training, of a recipe's `stage` where one is given: (model with its weights, figures). What is validated is the `plain` form."""
     train = prepared.train
     examples = Examples(train.tokens, train.targets, class_weights(train.targets, len(prepared.labels), settings.class_weights))
     valid = prepared.valid.in_scope
@@ -204,20 +205,20 @@ def _fit(
         examples,
         lambda model: evaluator(plain(model)),
         layers=prepared.start.spec.layers,
-        fingerprint=_fingerprint(config, prepared, weights),
+        fingerprint=_fingerprint(config, prepared, weights, stage),
     )
     return trained.model, trained.figures
 
 
-def _fingerprint(config: Config, prepared: Prepared, weights: Weights) -> str:
-    """What a training depends on beside its settings: data, structure and the weights that it starts from."""
+def _fingerprint(config: Config, prepared: Prepared, weights: Weights, stage: Prune | QuantisationAware | None = None) -> str:
+    """What a training depends on beside its settings: data, structure, the weights that it starts from, and the stage of a recipe."""
     digest = hashlib.sha256()
     for part in (prepared.train, prepared.valid):
         digest.update(part.tokens.ids.tobytes() + part.targets.tobytes())
     model = dataclasses.asdict(config.model)
-    digest.update(
-        json.dumps([spec_as_dict(prepared.start.spec), prepared.start.provenance, model, prepared.labels], sort_keys=True).encode()
-    )
+    recipe = None if stage is None else dataclasses.asdict(stage)
+    described = [spec_as_dict(prepared.start.spec), prepared.start.provenance, model, prepared.labels, recipe]
+    digest.update(json.dumps(described, sort_keys=True).encode())
     for name in sorted(weights):
         digest.update(np.ascontiguousarray(weights[name]).tobytes())
     return digest.hexdigest()

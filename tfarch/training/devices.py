@@ -23,10 +23,16 @@ def strategy_for(devices: str) -> tf.distribute.MirroredStrategy:
     gpus = tf.config.list_physical_devices("GPU")
     if kind == "auto" and not which:
         kind = "gpu" if gpus else "cpu"
-    if kind not in ("cpu", "gpu") or not all(part.isdigit() for part in (which.split(",") if which else [])):
+    parts = which.split(",") if which else []
+    if (
+        kind not in ("cpu", "gpu")
+        or not all(part.isdecimal() for part in parts)
+        or len(set(map(int, parts))) < len(parts)
+        or (kind == "cpu" and len(parts) > 1)
+    ):
         raise InputError(f"train.devices={devices!r}", mend="auto, gpu, gpu:0,1, cpu or cpu:N")
     if kind == "gpu":
-        numbers = [int(part) for part in which.split(",")] if which else range(len(gpus))
+        numbers = [int(part) for part in parts] or range(len(gpus))
         missing = [number for number in numbers if number >= len(gpus)]
         if missing or not gpus:
             raise InputError(f"train.devices={devices!r}: TensorFlow sees {len(gpus)} GPUs", mend="--devices cpu trains on the processor")

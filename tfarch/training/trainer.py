@@ -40,7 +40,11 @@ LAST = "last"
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gave: the model with the weights of its best epoch, and the figures of the run."""
+    """What training gave: the model with the weights of its best epoch, and the figures of the run.
+
+    Of the figures, `seconds` is the time of all, the evaluation after each epoch and what came before an interruption included;
+    `examples_per_second` and `tokens_per_second` count the updates alone (with waiting for data, and with tracing at the first of each shape).
+    """
 
     model: tf.keras.Model
     figures: dict
@@ -93,9 +97,13 @@ class Trainer:
         replicas = strategy.num_replicas_in_sync
         if settings.batch_size % replicas:
             raise InputError(f"train.batch_size={settings.batch_size} does not divide among {replicas} replicas")
+        if settings.xla and replicas > 1 and settings.devices.startswith("cpu"):  # XLA compiles for the first of them alone
+            raise InputError(f"train.xla=true cannot hold on train.devices={settings.devices!r}", mend="with XLA, train on one CPU device")
         for name in ("epochs", "learning_rate"):
             if not getattr(settings, name):
                 raise InputError(f"train.{name}=0 is still open", mend="tfarch.training.defaults.settled settles it by the data")
+        if "auto" in settings.freeze:
+            raise InputError("train.freeze=auto is still open", mend="tfarch.training.defaults.settled settles it by the data")
         precision = precision_for(settings.precision)
         tf.keras.utils.set_random_seed(self.seed)
         if settings.deterministic:
@@ -104,9 +112,7 @@ class Trainer:
         # the model and what is trained of it
         with strategy.scope(), precision_policy(precision):
             model = build()
-            trained = [v for v in model.trainable_variables if not any(fnmatch.fnmatch(v.name.split(":")[0], p) for p in settings.freeze)]
-            if not trained:
-                raise InputError(f"train.freeze={settings.freeze} leaves nothing to train")
+            trained = _trained_variables(model, settings.freeze)
             optimizer = optimizer_for(settings, trained, layers)
             scaled = precision == "float16"
             if scaled:
@@ -119,12 +125,13 @@ class Trainer:
         plan = self._plan(examples, 0, replicas)
         steps = len(plan) * settings.epochs
         rate = learning_rate(settings.learning_rate, steps, warmup=settings.warmup, decay=settings.schedule)
-        identity = hashlib.sha256(
-            json.dumps([asdict(settings), self.seed, fingerprint, len(examples)], sort_keys=True).encode()
-        ).hexdigest()
         variables = [*model.variables, *optimizer.variables]
         if scaled:  # the scale that was found is not among the optimizer's variables
             variables += [optimizer._loss_scale.current_loss_scale, optimizer.dynamic_counter]
+        shapes = [(variable.name, variable.shape.as_list()) for variable in variables]
+        identity = hashlib.sha256(
+            json.dumps([asdict(settings), self.seed, fingerprint, len(examples), shapes], sort_keys=True).encode()
+        ).hexdigest()
         state = self._resume(identity, variables) or State(identity)
 
         update = self._update_function(strategy, model, optimizer, objective, trained, scaled)
@@ -264,11 +271,14 @@ class Trainer:
             return None
         file = self.folder / "resume.safetensors"
         state = read_state(file, identity)
-        if state is not None:
-            restore_variables(file, variables)
-            say(
-                f"{'already trained' if state.finished else 'resuming'}: step {state.step}, epoch {state.epoch + (not state.finished)} ({file})"
-            )
+        if state is None:
+            return None
+        if state.best_metric is not None and read_state(self.folder / "best.safetensors", identity) is None:
+            return None  # the best weights are lost: damaged, or overwritten by another run that was broken off in this folder
+        restore_variables(file, variables)
+        say(
+            f"{'already trained' if state.finished else 'resuming'}: step {state.step}, epoch {state.epoch + (not state.finished)} ({file})"
+        )
         return state
 
     def _write(self, name: str, state: State, variables) -> None:
@@ -298,6 +308,19 @@ class Trainer:
         else:
             for variable, value in zip(model.variables, self._best, strict=True):
                 variable.assign(value)
+
+
+def _trained_variables(model: tf.keras.Model, freeze: Sequence[str]) -> list[tf.Variable]:
+    """The model's trainable variables whose names match none of the patterns."""
+    names = [variable.name.split(":")[0] for variable in model.variables]
+    for pattern in freeze:
+        if not fnmatch.filter(names, pattern):
+            layers = ", ".join(dict.fromkeys(name.partition("/")[0] for name in names))
+            raise InputError(f"train.freeze: no weight matches {pattern!r}; weights are named <layer>/<weight>, the layers: {layers}")
+    trained = [v for v in model.trainable_variables if not any(fnmatch.fnmatch(v.name.split(":")[0], pattern) for pattern in freeze)]
+    if not trained:
+        raise InputError(f"train.freeze={list(freeze)} leaves nothing to train")
+    return trained
 
 
 def resolve_freeze(settings: TrainConfig, rows: int, *, pretrained: bool) -> TrainConfig:
