@@ -17,7 +17,7 @@ from tfarch.models.spec import EncoderSpec
 from tfarch.training import Trainer, cross_entropy
 from tfarch.training.callbacks import Callback
 
-SPEC = EncoderSpec(vocabulary=20, width=32, heads=(2,), head_width=16, feed_forward=(64,), positions=16)
+SPEC = EncoderSpec(vocabulary=20, width=32, heads=(2,), head_width=16, feed_forward=(64,), positions=16, unit_vectors=True)
 CLASSES, ROWS, LENGTH, BATCH = 4, 24, 8, 8
 UPDATES = ROWS // BATCH  # of an epoch
 ENCODER_KERNELS = tuple(

@@ -61,6 +61,7 @@ class ModelConfig:
     dropout: float = option(0.1, "dropout after embeddings, attention and feed-forward, and before the head", least=0, most=0.99)
     attention_dropout: float = option(0.0, "dropout on attention probabilities (costly on CPUs)", least=0, most=0.99)
     pooling: Literal["mean", "first"] = option("mean", "mean over tokens, or the first token")
+    unit_vectors: bool = option(True, "a pre-trained encoder's text vector is scaled to one length for all texts")
     vocabulary: int = option(3000, "most word pieces that a tokeniser trained on the data may have (averaged, random)", least=16)
 
 

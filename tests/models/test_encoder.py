@@ -13,7 +13,12 @@ from tfarch.models.encoder import body, text_inputs
 from tfarch.models.spec import AveragedSpec
 from tfarch.models.weights import get_weights
 
-SPECS = {"mean": SPEC, "first": dataclasses.replace(SPEC, pooling="first"), "averaged": AveragedSpec(SPEC.vocabulary, 8)}
+SPECS = {
+    "mean": SPEC,
+    "first": dataclasses.replace(SPEC, pooling="first"),
+    "unit": dataclasses.replace(SPEC, unit_vectors=True),
+    "averaged": AveragedSpec(SPEC.vocabulary, 8),
+}
 TEXT = [2, 5, 8, 3]
 
 

@@ -46,6 +46,24 @@ def test_the_first_token_is_taken():
     np.testing.assert_array_equal(layers.FirstToken()([STATES, MASK]), STATES[:, 0])
 
 
+def test_a_unit_vector_keeps_its_direction_at_one_length():
+    vectors = STATES[:, 0] * np.array([[1e-3], [50.0]], np.float32)
+    scaled = layers.UnitVector()(vectors).numpy()
+    np.testing.assert_allclose(np.sqrt((scaled**2).mean(axis=1)), 1.0, atol=1e-5)
+    np.testing.assert_allclose(scaled * np.linalg.norm(vectors, axis=1, keepdims=True), vectors * math.sqrt(8), rtol=1e-4)
+
+
+def test_the_unit_vector_of_nothing_is_nothing():
+    assert not layers.UnitVector()(np.zeros((2, 8), np.float32)).numpy().any()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_small_vectors_keep_their_length_in_half_precision(dtype):
+    scaled = layers.UnitVector(dtype=dtype)(tf.cast(STATES[:, 0] * 1e-3, dtype))
+    assert scaled.dtype == dtype
+    np.testing.assert_allclose(np.sqrt((scaled.numpy().astype(np.float32) ** 2).mean(axis=1)), 1.0, atol=0.02)
+
+
 def test_positions_are_the_first_rows_of_the_table():
     layer = layers.PositionEmbedding(7)
     output = layer(STATES).numpy()
@@ -131,6 +149,7 @@ def test_dropout_keeps_the_type_of_its_input(dtype):
         (layers.PositionEmbedding(9), {"positions": 9}),
         (layers.MeanPooling(), {}),
         (layers.FirstToken(), {}),
+        (layers.UnitVector(), {}),
         (layers.CalibratedSoftmax(1.7), {"temperature": 1.7}),
         (layers.Dropout(0.3, seed=6), {"rate": 0.3, "seed": 6}),
         (tf.keras.layers.Dense(3, activation=layers.gelu_tanh), {"units": 3}),

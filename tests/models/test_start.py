@@ -49,10 +49,15 @@ def test_a_width_that_the_heads_cannot_share_is_refused(heads):
 
 def test_a_folder_brings_its_own_tokeniser_and_takes_the_pooling_of_the_settings(tmp_path):
     start = start_from(ModelConfig(weights=str(write_folder(tmp_path / "my-bert")), pooling="first"), never())
-    assert start.spec == dataclasses.replace(SPEC, pooling="first")
+    assert start.spec == dataclasses.replace(SPEC, pooling="first", unit_vectors=True)
     assert start.tokeniser.vocabulary == VOCABULARY
     assert start.provenance["name"] == "my-bert"
     set_weights(build_classifier(start.spec, 3), start.weights, optional=("head",))
+
+
+def test_a_pre_trained_encoder_keeps_the_lengths_of_its_vectors_where_asked(tmp_path):
+    start = start_from(ModelConfig(weights=str(write_folder(tmp_path)), unit_vectors=False), never())
+    assert start.spec == SPEC
 
 
 def test_fewer_layers_of_pre_trained_weights_can_be_asked_for(tmp_path):

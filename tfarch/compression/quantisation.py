@@ -19,7 +19,14 @@ from tfarch.models import layers as own_layers
 _quantisation = tfmot.quantization.keras
 _OWN = {
     layer.__name__: layer
-    for layer in (own_layers.SelfAttention, own_layers.PositionEmbedding, own_layers.MeanPooling, own_layers.FirstToken, own_layers.Dropout)
+    for layer in (
+        own_layers.SelfAttention,
+        own_layers.PositionEmbedding,
+        own_layers.MeanPooling,
+        own_layers.FirstToken,
+        own_layers.UnitVector,
+        own_layers.Dropout,
+    )
 } | {"gelu_tanh": own_layers.gelu_tanh}
 
 

@@ -54,5 +54,5 @@ def start_from(settings: ModelConfig, texts: Iterable[str]) -> Start:
     pretrained = load_pretrained(settings.weights)
     if settings.layers:
         pretrained = pretrained.with_layers(settings.layers)
-    spec = dataclasses.replace(pretrained.spec, pooling=settings.pooling)
+    spec = dataclasses.replace(pretrained.spec, pooling=settings.pooling, unit_vectors=settings.unit_vectors)
     return Start(spec, pretrained.tokeniser, pretrained.weights, pretrained.provenance)

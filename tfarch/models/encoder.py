@@ -24,7 +24,8 @@ def body(spec: Spec, inputs: dict[str, tf.Tensor], *, dropout: float = 0.0, atte
         return layers.MeanPooling(name="pooling")([states, inputs["mask"]])
     states = token_states(spec, inputs, dropout=dropout, attention_dropout=attention_dropout, seed=seed)
     pooling = layers.MeanPooling if spec.pooling == "mean" else layers.FirstToken
-    return pooling(name="pooling")([states, inputs["mask"]])
+    vector = pooling(name="pooling")([states, inputs["mask"]])
+    return layers.UnitVector(name="unit_vector")(vector) if spec.unit_vectors else vector
 
 
 def token_states(

@@ -23,6 +23,7 @@ class EncoderSpec:
     gelu: Literal["exact", "tanh"] = "exact"
     norm_epsilon: float = 1e-12
     pooling: Literal["mean", "first"] = "mean"
+    unit_vectors: bool = False  # the text vector scaled to a root mean square of 1
     structure: Literal["encoder"] = "encoder"
 
     def __post_init__(self):
