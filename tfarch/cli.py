@@ -256,11 +256,8 @@ def _run(app: App, options: argparse.Namespace, command: str) -> int:
     config, licence = _data_config(app, options)
     out = _out(app, options)
     _threads(options)
-    try:
+    with _gate_told(out, options):
         report = pipeline.run(out=out, config=config, app=app.name, licence=licence, command=command, quick=options.quick)
-    except GateError:
-        _say_report(out)
-        raise
     return _show(report, out, options)
 
 
@@ -317,11 +314,8 @@ def _compress(app: App, options: argparse.Namespace, command: str) -> int:
     config = _trained_config(app, options, Path(options.source))
     out = Path(options.out) if options.out else Path(f"{options.source.rstrip('/')}_{Path(options.recipe).stem}")
     _threads(options)
-    try:
+    with _gate_told(out, options):
         report = pipeline.compress(options.recipe, options.source, out, config=config, app=app.name, command=command)
-    except GateError:
-        _say_report(out)
-        raise
     return _show(report, out, options)
 
 
@@ -346,11 +340,8 @@ def _evaluate(app: App, options: argparse.Namespace, command: str) -> int:
     config = _trained_config(app, options, out)
     if options.data is not None:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data))
-    try:
+    with _gate_told(out, options):
         report = pipeline.evaluate(out, config=config, app=app.name, command=command)
-    except GateError:
-        _say_report(out)
-        raise
     return _show(report, out, options)
 
 
@@ -464,7 +455,16 @@ def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int
     return 0
 
 
-def _say_report(out: Path) -> None:
+@contextlib.contextmanager
+def _gate_told(out: Path, options: argparse.Namespace) -> Iterator[None]:
+    """Where a gate does not hold, the report that was written all the same is shown (`--json`) and its place is told."""
     from tfarch.run_folder import RunFolder
 
-    say(f"the report was written: {RunFolder(out).report_html}")
+    try:
+        yield
+    except GateError:
+        folder = RunFolder(out)
+        if options.json:
+            _print_json(json.loads(folder.report_json.read_text(encoding="utf-8")))
+        say(f"the report was written: {folder.report_html}")
+        raise

@@ -309,6 +309,8 @@ def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = 
             with contextlib.suppress(ValueError):
                 value = float(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if not math.isfinite(value):
+                raise InputError(f"{name}={value!r}: expected a finite number", file=file, line=line)
             return float(value)
     elif (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (hint in (bool, str) and isinstance(value, hint)):
         return value

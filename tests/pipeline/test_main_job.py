@@ -258,7 +258,8 @@ def test_an_encoder_goes_the_same_way(tmp_path):
 def test_a_gate_that_does_not_hold_is_exit_1_with_the_report_written_and_said(job, copy):
     (copy / "report.json").unlink()
     answer = job.call("evaluate", "--set", "export.parity_bound=0", "--json", out=copy)
-    assert (answer.code, answer.out) == (1, "")
+    assert answer.code == 1
+    assert json.loads(answer.out) == json.loads((copy / "report.json").read_text(encoding="utf-8"))
     assert answer.err.splitlines()[-2] == f"the report was written: {copy / 'report.html'}"
     assert answer.last.startswith("error: parity: keras_")
     assert answer.last.endswith("over the bound 0 (export.parity_bound)")
