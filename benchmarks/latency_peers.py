@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workers import serve, time_calls
+from benchmarks.workers import serve_calls
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     rows = {int(length): value for length, value in np.load(options.ids).items()}
     make = _pytorch if options.serve == "pytorch_eager" else _onnx_runtime
     call = make(options.serve, options.run / "checkpoints", options.onnx, options.threads)
-    serve(lambda length, count: time_calls(call, rows[length], count))
+    serve_calls(call, rows)
     return 0
 
 

@@ -50,6 +50,11 @@ class Network(nn.Module):
 
     def __init__(self, spec: dict, classes: int, *, dropout: float = 0.1, fusable: bool = False):
         super().__init__()
+        if (spec["gelu"], spec["pooling"]) != ("exact", "mean"):
+            raise SystemExit(
+                f"the peers' network has exact GELU and mean pooling alone, the run's has {spec['gelu']} and {spec['pooling']}"
+            )
+        self.unit_vectors = spec["unit_vectors"]
         width, epsilon = spec["width"], spec["norm_epsilon"]
         self.token_embedding = nn.Embedding(spec["vocabulary"], width)
         self.position_embedding = nn.Embedding(spec["positions"], width)
@@ -69,6 +74,8 @@ class Network(nn.Module):
             states = layer(states, bias)
         weights = mask[:, :, None].to(states.dtype)
         vector = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        if self.unit_vectors:
+            vector = vector * torch.rsqrt(vector.square().mean(-1, keepdim=True) + 1e-12)
         return self.head(self.dropout(vector)).float()
 
 

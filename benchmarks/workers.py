@@ -62,6 +62,20 @@ def serve(answer: Callable[..., Any]) -> None:
         print(json.dumps(answer(**json.loads(line))), file=out, flush=True)
 
 
+def serve_calls(call: Callable[[Any], Any], rows: dict[int, Any]) -> None:
+    """Answers `length, count` with the milliseconds of `count` calls, and a count of 0 with the label that each row of that length gets.
+
+    Args:
+        call: ids `[1, length]` -> scores `[1, classes]`.
+        rows: ids `[rows, length]` by length.
+    """
+
+    def answer(length: int, count: int) -> list[float] | list[int]:
+        return time_calls(call, rows[length], count) if count else [int(call(row[None])[0].argmax()) for row in rows[length]]
+
+    serve(answer)
+
+
 def timed(command: Sequence[str], *, limit_s: float = 3600, env: dict[str, str] | None = None) -> dict[str, Any]:
     """A whole command: `seconds` of wall time, `peak_mb` of the process (resident, megabytes of 10^6 bytes), `stdout`; exits where it fails."""
     start = time.perf_counter()

@@ -147,6 +147,7 @@ def test_a_value_of_the_wrong_type_is_told_with_what_was_expected(values, messag
         ("train.epochs=-1", "train.epochs=-1: expected 0 or more"),
         ("train.learning_rate=.nan", "train.learning_rate=nan: expected a finite number"),
         ("train.learning_rate=.inf", "train.learning_rate=inf: expected a finite number"),
+        (f"train.learning_rate=1{'0' * 400}", f"train.learning_rate=1{'0' * 400}: expected a finite number"),
         ("data.valid_fraction=-.inf", "data.valid_fraction=-inf: expected a finite number"),
         ("train.warmup=5", "train.warmup=5.0: expected 0 to 1"),
         ("data.max_length=2", "data.max_length=2: expected 3 or more"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -309,7 +310,7 @@ def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = 
             with contextlib.suppress(ValueError):
                 value = float(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if not math.isfinite(value):
+            if not abs(value) <= sys.float_info.max:  # NaN, infinity, or a whole number beyond them
                 raise InputError(f"{name}={value!r}: expected a finite number", file=file, line=line)
             return float(value)
     elif (hint is int and isinstance(value, int) and not isinstance(value, bool)) or (hint in (bool, str) and isinstance(value, hint)):
@@ -326,7 +327,7 @@ def _check_bounds(metadata: Mapping[str, Any], value: Any, name: str, file, line
     if least is None:
         return
     for each in value if isinstance(value, list) else [value]:
-        if not least <= each <= (math.inf if most is None else most):  # NaN is in no range
+        if not least <= each <= (math.inf if most is None else most):
             expected = f"{least} or more" if most is None else f"{least} to {most}"
             raise InputError(f"{name}={value!r}: expected {expected}", file=file, line=line)
 

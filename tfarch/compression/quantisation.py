@@ -17,17 +17,8 @@ from tfarch.compression.recipe import QuantisationAware
 from tfarch.models import layers as own_layers
 
 _quantisation = tfmot.quantization.keras
-_OWN = {
-    layer.__name__: layer
-    for layer in (
-        own_layers.SelfAttention,
-        own_layers.PositionEmbedding,
-        own_layers.MeanPooling,
-        own_layers.FirstToken,
-        own_layers.UnitVector,
-        own_layers.Dropout,
-    )
-} | {"gelu_tanh": own_layers.gelu_tanh}
+_OWN = {name: each for name, each in vars(own_layers).items() if isinstance(each, type) and issubclass(each, tf.keras.layers.Layer)}
+_OWN["gelu_tanh"] = own_layers.gelu_tanh
 
 
 @tf.custom_gradient
