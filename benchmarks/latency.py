@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.workers import Worker, median, serve_calls, table
+from benchmarks.workers import Worker, median, require_one_network, serve_calls, table
 
 LENGTHS = (16, 32, 128)
 THREADS = (1, 2)
@@ -51,7 +51,8 @@ def main() -> int:
             workers = {name: Worker("latency", "--serve", name, *shared) for name in OURS}
             workers |= {name: Worker("latency_peers", "--serve", name, "--onnx", folder, *shared, peer=True) for name in PEERS}
             for length in LENGTHS:
-                _require_one_network({name: worker.ask(length=length, count=0) for name, worker in workers.items()})
+                labels = {name: worker.ask(length=length, count=0) for name, worker in workers.items()}
+                require_one_network(labels, "litert_float32", lambda name: LEAST_EQUAL_INT8 if "int8" in name else LEAST_EQUAL)
                 cells[threads, length] = _in_turn(workers, length)
                 print(f"{threads} threads, {length} tokens: {_line(cells[threads, length])}", file=sys.stderr)
             for worker in workers.values():
@@ -87,14 +88,6 @@ def _ids(run: Path, data: str | None) -> dict[int, np.ndarray]:
         edge = np.ones((TEXTS, 1), np.int32)
         rows[length] = np.concatenate([edge * tokeniser.cls_id, inner, edge * tokeniser.sep_id], axis=1).astype(np.int32)
     return rows
-
-
-def _require_one_network(labels: dict[str, list[int]]) -> None:
-    """Ends the run where an engine answers otherwise than our float32 file: it would not be the same network that is timed."""
-    for name, found in labels.items():
-        equal = float(np.mean(np.array(found) == np.array(labels["litert_float32"])))
-        if equal < (LEAST_EQUAL_INT8 if "int8" in name else LEAST_EQUAL):
-            sys.exit(f"{name} gives {100 * equal:.0f} % of the texts the label that our float32 file gives")
 
 
 def _in_turn(workers: dict[str, Worker], length: int) -> dict[str, dict[str, float]]:

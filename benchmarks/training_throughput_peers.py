@@ -15,7 +15,7 @@ from torch.nn import functional
 from benchmarks.torch_network import load_network
 from benchmarks.workers import serve
 
-BATCH = 32
+BATCH, CHECKED = 32, 256
 
 
 def main() -> int:
@@ -37,7 +37,9 @@ def main() -> int:
     batches = _random(data) if options.serve == "pytorch_usual" else _bucketed(data)
     precision = torch.bfloat16 if "bfloat16" in options.serve else None
 
-    def answer(updates: int) -> float:
+    def answer(updates: int) -> float | list[int]:
+        if not updates:
+            return _labels(network, data)
         start = time.perf_counter()
         for _ in range(updates):
             ids, mask, targets = next(batches)
@@ -53,6 +55,18 @@ def main() -> int:
 
     serve(answer)
     return 0
+
+
+def _labels(network: torch.nn.Module, data) -> list[int]:
+    """What the network, not yet trained further, gives to the first texts."""
+    network.eval()
+    with torch.no_grad():
+        labels = []
+        for row in range(CHECKED):
+            ids, mask, _ = _padded(data, np.array([row]), int(data["offsets"][row + 1] - data["offsets"][row]))
+            labels.append(int(network(ids, mask, torch.zeros_like(ids)).argmax()))
+    network.train()
+    return labels
 
 
 def _random(data) -> Iterator[tuple[torch.Tensor, ...]]:

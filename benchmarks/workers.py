@@ -54,6 +54,20 @@ class Worker:
         self._process.wait()
 
 
+def require_one_network(labels: dict[str, Sequence[int]], ours: str, least: Callable[[str], float]) -> None:
+    """Ends the run where a worker labels texts otherwise than ours does: it would not be the same network that is timed.
+
+    Args:
+        labels: of the same texts, by name of the worker.
+        ours: the name of the one that the others are held to.
+        least: share of equal labels that a worker must reach, by its name.
+    """
+    for name, found in labels.items():
+        equal = sum(a == b for a, b in zip(found, labels[ours], strict=True)) / len(found)
+        if equal < least(name):
+            sys.exit(f"{name} gives {100 * equal:.1f} % of the texts the label that {ours} gives")
+
+
 def serve(answer: Callable[..., Any]) -> None:
     """Answers requests until standard input ends. What libraries print goes to standard error."""
     out = os.fdopen(os.dup(1), "w")

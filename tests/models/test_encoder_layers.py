@@ -125,7 +125,7 @@ def test_the_counter_advances_inside_a_graph():
 
 def test_what_is_kept_is_scaled_and_the_rest_is_zero():
     mask = masks(layers.Dropout(0.4, seed=3), 1)[0]
-    np.testing.assert_allclose(np.unique(mask), [0.0, 1 / 0.6], rtol=1e-6)
+    np.testing.assert_allclose(np.unique(mask), [0.0, 1 / 0.6], rtol=1e-4)  # the rate is held to 1/65536
     assert (mask == 0).mean() == pytest.approx(0.4, abs=0.04)
 
 

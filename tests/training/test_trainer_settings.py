@@ -6,10 +6,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.tiny_training import BATCH, CLASSES, ROWS, SPEC, UPDATES, Watch, classifier, examples, fit
 from tfarch.config import TrainConfig
+from tfarch.data.batches import Examples
+from tfarch.data.tokens import Tokens
 from tfarch.errors import InputError, NonFiniteLossError
 from tfarch.models.classifier import build_classifier
 from tfarch.training import Trainer, classification_objective, cross_entropy
-from tfarch.training.callbacks import TensorBoard
+from tfarch.training.callbacks import Callback, TensorBoard
 from tfarch.training.devices import precision_for, strategy_for
 
 
@@ -43,6 +45,23 @@ def test_one_seed_gives_one_model_and_another_seed_another():
 
 def test_it_learns():
     assert fit(classifier, epochs=12).figures["history"][-1]["loss"] < 0.3 * fit(classifier, epochs=1).figures["history"][0]["loss"]
+
+
+def test_texts_of_many_lengths_are_traced_once(monkeypatch):
+    class Traced(Callback):
+        times = 0
+
+        def in_update(self):
+            self.times += 1
+
+    monkeypatch.setattr("tfarch.data.batches.BUCKETS", (4, 6, 8))
+    lengths, counter = np.resize([3, 5, 8, 7], ROWS - 3), Traced()  # 21 rows: the last batch of an epoch is a smaller one
+    tokens = Tokens(np.resize(np.arange(5, SPEC.vocabulary, dtype=np.int32), lengths.sum()), np.concatenate([[0], lengths.cumsum()]))
+    rows = Examples(tokens, np.resize(np.arange(CLASSES, dtype=np.int32), ROWS - 3), np.ones(ROWS - 3, np.float32))
+    settings = TrainConfig(epochs=2, batch_size=4, learning_rate=0.01, freeze=[], precision="float32", monitor="last", devices="cpu")
+    trained = Trainer(settings, callbacks=[counter]).fit(classifier, classification_objective(settings), rows, lambda model: {})
+    assert trained.figures["steps"] == 12
+    assert counter.times == 1
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_the_last_checkpoint(tmp_path):

@@ -138,9 +138,13 @@ class Dropout(tf.keras.layers.Layer):
         replica = tf.distribute.get_replica_context()
         offset = 0 if replica is None else replica.replica_id_in_sync_group
         seed = tf.stack([tf.cast(self.seed * 1009 + offset, tf.int64), tf.identity(self.calls)])
-        keep = tf.random.stateless_uniform(tf.shape(inputs), seed) >= self.rate
         self.calls.assign_add(1)
-        return inputs * tf.cast(keep, inputs.dtype) * tf.cast(1.0 / (1.0 - self.rate), inputs.dtype)
+        # 16 random bits for each value, two of them from each number that is drawn: the rate is held to 1/65536.
+        shape, dropped = tf.shape(inputs), min(round(self.rate * 65536), 65535)
+        drawn = tf.random.stateless_uniform([(tf.size(inputs) + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
+        bits = tf.reshape(tf.reshape(tf.bitcast(drawn, tf.uint16), [-1])[: tf.size(inputs)], shape)
+        scale = tf.constant(65536 / (65536 - dropped), inputs.dtype)
+        return inputs * tf.where(bits >= dropped, scale, tf.zeros_like(scale))
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Sequence
 from typing import ClassVar
@@ -17,8 +16,8 @@ _LAYER = re.compile(r"layer_(\d+)_")
 def _with_rates(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.keras.optimizers.Optimizer]:
     """The optimizer class with `factors`: a multiplier of the learning rate for each variable, by its key, the same on every replica.
 
-    Scaling gradients would not do: Adam's step does not depend on their size. The factor is applied where the update and the decoupled decay
-    read the rate; both are traced one variable at a time, so a Python value is enough.
+    Scaling gradients would not do: Adam's step does not depend on their size. The factor is applied where the update reads the rate; it is
+    traced one variable at a time, so a Python value is enough.
     """
 
     class WithRates(optimizer):
@@ -35,24 +34,47 @@ def _with_rates(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.keras
             optimizer.learning_rate.fset(self, value)
 
         def update_step(self, gradient, variable):
-            with self._rate_of(variable):
-                super().update_step(gradient, variable)
-
-        def _apply_weight_decay(self, variables):
-            for variable in variables:
-                with self._rate_of(variable):
-                    super()._apply_weight_decay([variable])
-
-        @contextlib.contextmanager
-        def _rate_of(self, variable):
             self._factor = self.factors.get(self._var_key(variable), 1.0)
             try:
-                yield
+                super().update_step(gradient, variable)
             finally:
                 self._factor = 1.0
 
     WithRates.__name__ = optimizer.__name__
     return WithRates
+
+
+def _in_one_pass(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.keras.optimizers.Optimizer]:
+    """Adam or AdamW whose step is one operation, and its decoupled decay another.
+
+    Keras writes the step (Kingma and Ba 2014, in the form just before section 2.1) as a dozen operations, each of which passes over all weights;
+    TensorFlow has one kernel of the same formula. On a processor, which waits for memory here, that is a tenth of the training time.
+    """
+
+    class InOnePass(optimizer):
+        def update_step(self, gradient, variable):
+            place, kind = self._index_dict[self._var_key(variable)], variable.dtype
+            rate, step = tf.cast(self.learning_rate, kind), tf.cast(self.iterations + 1, kind)
+            if self.weight_decay is not None and self._use_weight_decay(variable):
+                variable.assign(variable * (1.0 - rate * self.weight_decay))
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=self._momentums[place].handle,
+                v=self._velocities[place].handle,
+                beta1_power=tf.pow(tf.cast(self.beta_1, kind), step),
+                beta2_power=tf.pow(tf.cast(self.beta_2, kind), step),
+                lr=rate,
+                beta1=tf.cast(self.beta_1, kind),
+                beta2=tf.cast(self.beta_2, kind),
+                epsilon=tf.cast(self.epsilon, kind),
+                grad=gradient,
+            )
+
+        def _apply_weight_decay(self, variables):
+            """Nothing: it is part of the step, whose rate it shares."""
+
+    InOnePass.__name__ = optimizer.__name__
+    return InOnePass
 
 
 def optimizer_for(settings: TrainConfig, variables: Sequence[tf.Variable], layers: int) -> tf.keras.optimizers.Optimizer:
@@ -62,8 +84,8 @@ def optimizer_for(settings: TrainConfig, variables: Sequence[tf.Variable], layer
     embeddings at `layer_decay^(n + 1)`.
     """
     kinds = {
-        "adamw": (tf.keras.optimizers.AdamW, {"weight_decay": settings.weight_decay, "epsilon": 1e-8}),
-        "adam": (tf.keras.optimizers.Adam, {"epsilon": 1e-8}),
+        "adamw": (_in_one_pass(tf.keras.optimizers.AdamW), {"weight_decay": settings.weight_decay, "epsilon": 1e-8}),
+        "adam": (_in_one_pass(tf.keras.optimizers.Adam), {"epsilon": 1e-8}),
         "sgd": (tf.keras.optimizers.SGD, {"momentum": 0.9}),
     }
     kind, options = kinds[settings.optimizer]

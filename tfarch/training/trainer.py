@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import functools
 import hashlib
 import json
 import math
@@ -134,7 +135,8 @@ class Trainer:
         ).hexdigest()
         state = self._resume(identity, variables) or State(identity)
 
-        update = self._update_function(strategy, model, optimizer, objective, trained, scaled)
+        spec = strategy.experimental_distribute_dataset(as_dataset(examples, plan)).element_spec
+        update = self._update_function(strategy, model, optimizer, objective, trained, scaled, spec)
         for callback in self.callbacks:
             callback.begin(model, optimizer, steps, state.step)
 
@@ -214,8 +216,12 @@ class Trainer:
             fixed_size=settings.xla,
         )
 
-    def _update_function(self, strategy, model, optimizer, objective: Objective, trained: list[tf.Variable], scaled: bool):
-        """One update as a graph: (distributed batches,) -> the loss over all their examples."""
+    def _update_function(self, strategy, model, optimizer, objective: Objective, trained: list[tf.Variable], scaled: bool, spec):
+        """One update as a graph: (distributed batches,) -> the loss over all their examples.
+
+        `spec` says what a batch is, of any length and number of rows: it is traced once for each number of batches in an update, of which an epoch's
+        last may have fewer. Without it, each new shape would be traced, for seconds each.
+        """
         settings, callbacks = self.settings, self.callbacks
         replicas = strategy.num_replicas_in_sync
         penalised = [v for v in trained if v.shape.rank >= 2] if settings.l2 else []
@@ -258,11 +264,14 @@ class Trainer:
         if settings.xla:
             replica_update = tf.function(replica_update, jit_compile=True)
 
-        @tf.function(reduce_retracing=True)
         def update(batches):
             return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(replica_update, args=(batches,)), axis=None)
 
-        return update
+        @functools.cache
+        def traced(batches: int):
+            return tf.function(update, input_signature=[(spec,) * batches])
+
+        return lambda batches: traced(len(batches))(batches)
 
     # Checkpoints
 
