@@ -48,7 +48,7 @@ def _in_one_pass(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.kera
     """Adam or AdamW whose step is one operation, and its decoupled decay another.
 
     Keras writes the step (Kingma and Ba 2014, in the form just before section 2.1) as a dozen operations, each of which passes over all weights;
-    TensorFlow has one kernel of the same formula. On a processor, which waits for memory here, that is a tenth of the training time.
+    TensorFlow has one kernel of the same formula. A processor waits for memory here, the more the busier its neighbours are.
     """
 
     class InOnePass(optimizer):
