@@ -191,6 +191,12 @@ def test_json_that_lacks_what_it_should_hold_is_told_as_damaged(copy, verb, name
     assert (copy / "report.html").read_bytes() == before
 
 
+def test_a_vocabulary_that_lost_a_piece_is_not_exported(copy):
+    file = copy / "checkpoints" / "vocab.txt"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    refused(call("export", "--out", copy), f"{file}: is not the vocabulary of these weights ")
+
+
 def test_debug_raises_what_is_wrong_with_a_run(copy):
     (copy / "report.json").write_text("{}")
     with pytest.raises(InputError, match="is damaged"):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.tiny_training import BATCH, CLASSES, ROWS, SPEC, UPDATES, Watch, classifier, examples, fit
 from tfarch.config import TrainConfig
@@ -11,7 +10,7 @@ from tfarch.data.tokens import Tokens
 from tfarch.errors import InputError, NonFiniteLossError
 from tfarch.models.classifier import build_classifier
 from tfarch.training import Trainer, classification_objective, cross_entropy
-from tfarch.training.callbacks import Callback, TensorBoard
+from tfarch.training.callbacks import Callback
 from tfarch.training.devices import precision_for, strategy_for
 
 
@@ -160,11 +159,3 @@ def test_figures_tell_what_was_done():
     assert figures["tokens_per_second"] == pytest.approx(8 * figures["examples_per_second"])
     assert figures["examples_per_second"] >= 2 * ROWS / figures["seconds"], "what is not an update is left out"
     assert [epoch["epoch"] for epoch in figures["history"]] == [1, 2]
-
-
-def test_tensorboard_holds_scalars_and_histograms_on_request(tmp_path):
-    fit(classifier, [TensorBoard(tmp_path, histograms=True, every=1)], epochs=2, evaluate=lambda model: {"valid_accuracy": 0.5})
-    events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
-    tags = events.Tags()["tensors"]
-    assert {"loss", "learning_rate", "examples_per_second", "valid_accuracy", "head/kernel"} <= set(tags)
-    assert [event.step for event in events.Tensors("learning_rate")] == list(range(1, 2 * UPDATES + 1))

@@ -15,6 +15,7 @@ from tfarch.models.classifier import build_classifier
 from tfarch.models.spec import Spec, spec_as_dict, spec_from_dict
 from tfarch.models.weights import load_weights, save_weights, set_weights
 from tfarch.run_folder import RunFolder
+from tfarch.runtime.bundle import sha256
 from tfarch.runtime.tokeniser import Tokeniser
 
 MEND = "the verbs train and run make it"
@@ -61,7 +62,8 @@ class TrainedClassifier:
     def save(self, folder: RunFolder) -> None:
         """Writes it into the run's `checkpoints/`; the JSON file, written last, names the others."""
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
-        self.tokeniser.write(folder.checkpoints / "vocab.txt")
+        vocabulary = folder.checkpoints / "vocab.txt"
+        self.tokeniser.write(vocabulary)
         stages = []
         for stage in self.stages:
             file = f"{stage.name}.safetensors"
@@ -71,6 +73,7 @@ class TrainedClassifier:
             "spec": spec_as_dict(self.spec),
             "labels": list(self.labels),
             "tokeniser": self.tokeniser.as_dict(),
+            "vocabulary_sha256": sha256(vocabulary),
             "max_length": self.max_length,
             "provenance": self.provenance,
             "data": self.data,
@@ -85,15 +88,17 @@ class TrainedClassifier:
         Raises:
             InputError: nothing was trained in this folder yet, or a file is damaged.
         """
-        file = folder.checkpoints / "trained.json"
+        file, vocabulary = folder.checkpoints / "trained.json", folder.checkpoints / "vocab.txt"
         values = folder.read_json(file, MEND)
         try:
-            options = {name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")}
+            tokeniser = Tokeniser.from_file(vocabulary, **{name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")})
+            if sha256(vocabulary) != values["vocabulary_sha256"]:  # one piece less, and every id after it would mean another
+                raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
             stages = [{**stage, "weights": load_weights(folder.checkpoints / stage["weights"])} for stage in values["stages"]]
             return cls(
                 spec=spec_from_dict(values["spec"]),
                 labels=tuple(values["labels"]),
-                tokeniser=Tokeniser.from_file(folder.checkpoints / "vocab.txt", **options),
+                tokeniser=tokeniser,
                 max_length=values["max_length"],
                 provenance=values["provenance"],
                 data=values["data"],
