@@ -10,8 +10,8 @@ What it compares, in examples per second on the training rows of a data set, bat
 
 PyTorch takes its fused AdamW and `scaled_dot_product_attention`, and all threads. The best of its ways stands for its best.
 
-How: a process each, which must first give our labels to the same texts; after a warm-up, in which the graph is traced, they work in turn, 40 updates a round. The figure is the median over rounds; ratios
-are made round by round.
+How: a process each, which must first give our labels to the same texts; after a warm-up, in which the graph is traced, they work in turn, 40 updates
+a round. The figure is the median over rounds; ratios are made round by round.
 
 What it costs: about 6 minutes on 2 cores. What it last gave: RESULTS.md, "Training throughput".
 

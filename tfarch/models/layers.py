@@ -140,9 +140,9 @@ class Dropout(tf.keras.layers.Layer):
         seed = tf.stack([tf.cast(self.seed * 1009 + offset, tf.int64), tf.identity(self.calls)])
         self.calls.assign_add(1)
         # 16 random bits for each value, two of them from each number that is drawn: the rate is held to 1/65536.
-        shape, dropped = tf.shape(inputs), min(round(self.rate * 65536), 65535)
-        drawn = tf.random.stateless_uniform([(tf.size(inputs) + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
-        bits = tf.reshape(tf.reshape(tf.bitcast(drawn, tf.uint16), [-1])[: tf.size(inputs)], shape)
+        count, dropped = tf.size(inputs), min(round(self.rate * 65536), 65535)
+        drawn = tf.random.stateless_uniform([(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
+        bits = tf.reshape(tf.reshape(tf.bitcast(drawn, tf.uint16), [-1])[:count], tf.shape(inputs))
         scale = tf.constant(65536 / (65536 - dropped), inputs.dtype)
         return inputs * tf.where(bits >= dropped, scale, tf.zeros_like(scale))
 
