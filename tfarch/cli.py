@@ -15,6 +15,7 @@ import os
 import shlex
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -438,6 +439,7 @@ def _print_json(value: Any) -> None:
 
 
 def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int:
+    from tfarch.evaluation.figures import chosen_variant, rejection
     from tfarch.evaluation.terminal import variants_table
 
     if options.json:
@@ -445,6 +447,9 @@ def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int
         return 0
     print(variants_table(report))
     print()
+    cost = rejection(chosen_variant(report))
+    if cost:
+        print(textwrap.fill(cost, 100), end="\n\n")
     for text, file in {
         "what ships": out / "bundle",
         "report": out / "report.html",

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import tfarch
+from tests.tiny_questions import call
 from tfarch.errors import InputError
 from tfarch.export.linter import examine
 from tfarch.models.weights import load_weights
@@ -29,7 +30,9 @@ def folders(tmp_path_factory):
     rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
     (folder / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     tfarch.run(folder / "rows.csv", folder / "run", settings=SETTINGS)
-    tfarch.compress("qat", folder / "run", folder / "qat")
+    answer = call("compress", "--recipe", "qat", "--from", folder / "run", "--out", folder / "qat", "--json")
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out) == report_of(folder / "qat")
     return folder / "run", folder / "qat"
 
 

@@ -48,7 +48,8 @@ class Page(HTMLParser):
 def test_the_headline_is_made_of_the_facts():
     assert (
         "dynamic_int8 labels 94.00 % of 100 test rows correctly, takes 22.50 MB and answers a text in 2.00 ms on one thread. "
-        "Against float32 it is 4.0 times smaller, 4.0 times faster and 1.00 points less accurate."
+        "Against float32 it is 4.0 times smaller, 4.0 times faster and 1.00 points less accurate "
+        "(within chance, paired test p = 1)."
     ) in Page(render_html(REPORT)).text
 
 
@@ -60,6 +61,11 @@ def test_the_headline_is_made_of_the_facts():
         ({"latency_ms": {"threads_1": {"p50": 16.0, "p95": 20.0}}}, "2.0 times slower"),
         ({"metrics": {"accuracy": 0.95}}, "equally accurate"),
         ({"metrics": {"accuracy": 0.9712}}, "2.12 points more accurate"),
+        (
+            {"paired": {"against": "float32", "won": 1, "lost": 9, "p_value": 0.022}},
+            "less accurate (beyond chance, paired test p = 0.022).",
+        ),
+        ({"paired": {"against": "pruned_float32", "won": 1, "lost": 9, "p_value": 0.022}}, "1.00 points less accurate."),
     ],
 )
 def test_the_comparison_says_also_what_became_worse(changes, words):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfarch.errors import InputError, TfarchError
-from tfarch.evaluation.metrics import auroc, classification_metrics, false_positive_rate_at_95, wilson_interval
+from tfarch.evaluation.metrics import auroc, classification_metrics, false_positive_rate_at_95, paired_test, wilson_interval
 
 # Five rows in scope and two out of scope. Predicted: a a b b c | a c; right: rows 0, 2, 4.
 WORKED = np.array(
@@ -125,6 +125,20 @@ def test_the_wilson_interval_equals_published_values_and_stays_inside_0_to_1():
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson_interval(7, 7)[1] == 1.0
+
+
+@pytest.mark.parametrize(("won", "lost"), [(0, 0), (1, 1), (0, 1), (6, 0), (2, 9), (9, 2), (40, 61), (300, 400)])
+def test_the_paired_test_is_the_two_sided_binomial_one_on_the_rows_that_only_one_gets_right(won, lost):
+    right = np.array([True] * won + [False] * lost + [True] * 5 + [False] * 3)
+    reference = np.array([False] * won + [True] * lost + [True] * 5 + [False] * 3)
+    rows = won + lost
+    chances = [
+        math.exp(math.lgamma(rows + 1) - math.lgamma(k + 1) - math.lgamma(rows - k + 1) - rows * math.log(2)) for k in range(rows + 1)
+    ]
+    as_uneven = sum(chance for k, chance in enumerate(chances) if abs(2 * k - rows) >= abs(won - lost))
+    found = paired_test(right, reference)
+    assert (found["won"], found["lost"]) == (won, lost)
+    assert found["p_value"] == pytest.approx(as_uneven, rel=1e-6)
 
 
 def test_a_test_set_without_a_row_in_scope_is_refused():

@@ -15,7 +15,7 @@ from tfarch.data import load_dataset
 from tfarch.runtime.bundle import verify_bundle
 
 REPORT = {"task", "data", "train", "variants", "chosen", "machine", "seed"}
-VARIANT = {"name", "file", "bytes", "gzip_bytes", "sparsity", "metrics", "latency_ms", "parity"}
+VARIANT = {"name", "file", "bytes", "gzip_bytes", "sparsity", "metrics", "latency_ms", "parity", "paired"}
 METRICS = {"accuracy", "macro_f1", "ece", "nll", "per_class", "in_scope_accuracy", "oos_recall", "oos_auroc", "fpr95"}
 TEXTS = ["where is my card", "locked password now?", "größe 日本 🎉", "my refund, please"]
 
@@ -72,6 +72,33 @@ def test_run_prints_one_json_document_with_the_keys_of_the_report(job):
         assert each["latency_ms"]["threads_1"].keys() >= {"p50", "p95"}
         assert each["bytes"] == (job.out / each["file"]).stat().st_size
     assert report["chosen"] == "dynamic_int8"
+
+
+def test_without_json_run_ends_with_the_table_what_rejecting_costs_and_the_places(job, copy):
+    answer = job.call("run", "--data", job.train, out=copy)
+    assert answer.code == 0, answer.err
+    metrics = next(each["metrics"] for each in job.report["variants"] if each["name"] == "dynamic_int8")
+    assert "* dynamic_int8" in answer.out
+    assert f"{metrics['oos_recall'] * 100:.1f} % of what is out of scope is turned away" in answer.out.replace("\n", " ")
+    assert f"with that, {metrics['in_scope_accuracy'] * 100:.1f} %" in answer.out.replace("\n", " ")
+    assert answer.out.splitlines()[-4:] == [
+        f"what ships   {copy}/bundle",
+        f"report       {copy}/report.html",
+        f"figures      {copy}/report.json",
+        f"TensorBoard  {copy}/tensorboard",
+    ]
+
+
+def test_a_quick_run_in_a_process_of_its_own_on_one_thread_says_that_it_was_quick(job, tmp_path):
+    options = ["--set", "model.structure=averaged", "--set", "model.averaged_width=8", "--set", "export.agreement_bound=0"]
+    command = [sys.executable, "-m", "apps.customer_service", "run", "--quick", "--threads", "1", "--json", *options]
+    done = subprocess.run([*command, "--data", str(job.train), "--out", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["quick"] is True
+    assert len(report["train"]["history"]) == 1
+    assert "quick run" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "--quick" in (tmp_path / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_run_leaves_the_folder_of_the_contract(job):

@@ -104,6 +104,19 @@ def test_the_accuracy_is_that_of_the_bundle_on_the_test_rows(job):
     assert variant(report, report["chosen"])["metrics"]["accuracy"] == pytest.approx(np.mean(right))
 
 
+def test_the_paired_test_counts_the_rows_on_which_a_file_and_the_float32_file_part(job):
+    out, report = job
+    labels = [label for _, label in TEST]
+    right = {
+        each["name"]: answers(out, each["file"])[: len(TEST)].argmax(axis=1) == [LABELS.index(label) for label in labels]
+        for each in report["variants"]
+    }
+    for each in report["variants"]:
+        assert each["paired"]["against"] == "float32"
+        assert each["paired"]["won"] == (right[each["name"]] & ~right["float32"]).sum()
+        assert each["paired"]["lost"] == (~right[each["name"]] & right["float32"]).sum()
+
+
 def test_the_out_of_scope_figures_are_those_of_the_bundle(job):
     out, report = job
     metrics = variant(report, report["chosen"])["metrics"]

@@ -50,6 +50,25 @@ def test_metrics_stand_at_the_steps_where_epochs_end(tmp_path):
     assert scalars["valid_accuracy"] == [(UPDATES, 0.25), (2 * UPDATES, 0.75)]
 
 
+def test_what_was_written_until_a_training_broke_off_is_kept_and_every_callback_is_ended(tmp_path):
+    ended = []
+
+    class Stops(Callback):
+        def after_update(self, step, values):
+            if step == UPDATES - 1:
+                raise KeyboardInterrupt
+
+        def end(self):
+            ended.append(self)
+
+    stops = Stops()
+    with pytest.raises(KeyboardInterrupt):
+        fit(classifier, [TensorBoard(tmp_path, every=1), stops])
+    scalars, _ = written(tmp_path)
+    assert [step for step, _ in scalars["learning_rate"]] == list(range(1, UPDATES))
+    assert ended == [stops]
+
+
 def test_scalars_are_written_every_so_many_updates(tmp_path):
     fit(classifier, [TensorBoard(tmp_path, every=4)], epochs=3)
     scalars, _ = written(tmp_path)

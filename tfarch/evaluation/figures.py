@@ -9,6 +9,7 @@ from typing import Any
 
 ABSENT = "–"  # what stands where nothing was measured
 REFERENCE = "float32"  # the variant that others are compared with
+SIGNIFICANCE = 0.05  # the p-value above which a difference is called chance
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,21 @@ def comparison(variant: Mapping[str, Any], reference: Mapping[str, Any] | None) 
     if reached is not None and full is not None:
         points = f"{abs(reached - full):.2f}"
         facts.append("equally accurate" if points == "0.00" else f"{points} points {'more' if reached > full else 'less'} accurate")
+        by_chance = at(variant, "paired", "p_value")
+        if points != "0.00" and by_chance is not None and at(variant, "paired", "against") == reference["name"]:
+            facts[-1] += f" ({'within' if by_chance > SIGNIFICANCE else 'beyond'} chance, paired test p = {by_chance:.2g})"
     return facts
+
+
+def rejection(variant: Mapping[str, Any] | None) -> str | None:
+    """What "I don't know" brings and what it costs, in a sentence; None where no rows out of scope were tested."""
+    recall, accepted = at(variant, "metrics", "oos_recall"), at(variant, "metrics", "in_scope_accuracy")
+    if recall is None or accepted is None:
+        return None
+    return (
+        f"Out of scope: {recall * 100:.1f} % of what is out of scope is turned away; with that, {accepted * 100:.1f} % of what is in scope is "
+        f"answered rightly, without it {variant['metrics']['accuracy'] * 100:.1f} %."
+    )
 
 
 def _times(ratio: float, better: str, worse: str) -> str:

@@ -100,6 +100,28 @@ def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tup
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+def paired_test(right: np.ndarray, reference_right: np.ndarray) -> dict[str, float]:
+    """Whether two classifiers differ on the same rows: McNemar's exact test (1947), two-sided, on the rows that only one of them gets right.
+
+    Args:
+        right, reference_right: bool `[n]`.
+
+    Returns:
+        `won` and `lost`, the rows that only the one or only the reference gets right, and `p_value`: how likely a split at least as uneven is where
+        each of these rows goes either way by chance.
+
+    >>> paired_test(np.array([True, False, True]), np.array([True, True, True]))
+    {'won': 0, 'lost': 1, 'p_value': 1.0}
+    """
+    right, reference_right = np.asarray(right, bool), np.asarray(reference_right, bool)
+    won, lost = int((right & ~reference_right).sum()), int((~right & reference_right).sum())
+    rows, ways, tail = won + lost, 1, 0
+    for smaller in range(min(won, lost) + 1):
+        tail += ways
+        ways = ways * (rows - smaller) // (smaller + 1)
+    return {"won": won, "lost": lost, "p_value": min(1.0, 2 * tail / 2**rows)}
+
+
 def auroc(positives: np.ndarray, negatives: np.ndarray) -> float:
     """The share of (positive, negative) pairs in which the positive scores higher, ties counting half (Mann-Whitney U).
 

@@ -16,10 +16,11 @@ from tfarch.data.check import MOST_CHARACTERS
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.calibration import reliability
 from tfarch.evaluation.confusion import confusions, worst
+from tfarch.evaluation.figures import REFERENCE
 from tfarch.evaluation.html import render_html
 from tfarch.evaluation.latency import measure_in_turn
 from tfarch.evaluation.machine import describe, usable_cores
-from tfarch.evaluation.metrics import classification_metrics
+from tfarch.evaluation.metrics import classification_metrics, paired_test
 from tfarch.evaluation.model_card import render_model_card
 from tfarch.export.bundle import update_bundle
 from tfarch.export.linter import examine
@@ -116,6 +117,8 @@ def _variant(
     file = folder.path / exported.file
     body = file.read_bytes()
     reference = next(each for each in files if each.stage == exported.stage and each.variant == "float32" and each.length is None)
+    scope = test.targets >= 0
+    right = {name: answers[name].argmax(axis=1)[scope] == test.targets[scope] for name in (exported.name, REFERENCE)}
     return {
         "name": exported.name,
         "file": exported.file,
@@ -127,6 +130,7 @@ def _variant(
         ),
         "latency_ms": latency[exported.name],
         "parity": {"against": reference.name, **compare(answers[exported.name], answers[reference.name])},
+        "paired": {"against": REFERENCE, **paired_test(right[exported.name], right[REFERENCE])},
     }
 
 

@@ -31,7 +31,7 @@ class Callback:
         """After each epoch's evaluation."""
 
     def end(self) -> None:
-        """After the last update, also where training stopped early."""
+        """After the last update, also where training stopped early or broke off: what was written until then is kept."""
 
 
 class TensorBoard(Callback):

@@ -141,51 +141,52 @@ class Trainer:
             callback.begin(model, optimizer, steps, state.step)
 
         started = time.perf_counter() - state.seconds
-        while state.epoch < settings.epochs and not state.finished:
-            plan = self._plan(examples, state.epoch, replicas)
-            batches = iter(strategy.experimental_distribute_dataset(as_dataset(examples, plan[state.update :])))
-            for planned in plan[state.update :]:
+        try:
+            while state.epoch < settings.epochs and not state.finished:
+                plan = self._plan(examples, state.epoch, replicas)
+                batches = iter(strategy.experimental_distribute_dataset(as_dataset(examples, plan[state.update :])))
+                for planned in plan[state.update :]:
+                    for callback in self.callbacks:
+                        callback.before_update(state.step)
+                    rate_now = rate(state.step)
+                    optimizer.learning_rate.assign(rate_now)
+                    begun = time.perf_counter()
+                    loss = float(update(tuple(next(batches) for _ in planned)))
+                    state.update_seconds += time.perf_counter() - begun
+                    if not math.isfinite(loss):
+                        raise NonFiniteLossError(
+                            f"the loss is {loss} at step {state.step + 1} of {steps} (epoch {state.epoch + 1}); the last checkpoint is kept. "
+                            "A lower train.learning_rate or train.clip_norm > 0 usually mends it"
+                        )
+                    state.update += 1
+                    state.step += 1
+                    state.loss_sum += loss
+                    state.examples += sum(int((batch.rows >= 0).sum()) for batch in planned)
+                    state.tokens += sum(int(lengths[batch.rows[batch.rows >= 0]].sum()) for batch in planned)
+                    state.seconds = time.perf_counter() - started
+                    values = {"loss": loss, "learning_rate": rate_now, "examples_per_second": state.examples / state.update_seconds}
+                    for callback in self.callbacks:
+                        callback.after_update(state.step, values)
+                    if settings.checkpoint_every and state.step % settings.checkpoint_every == 0 and state.update < len(plan):
+                        self._write("resume", state, variables)
+
+                # the epoch is done
+                metrics = {"loss": state.loss_sum / len(plan), **evaluate(model)}
+                state.history.append({"epoch": state.epoch + 1, **metrics, "seconds": time.perf_counter() - started})
+                self._keep_best(state, metrics, model)
                 for callback in self.callbacks:
-                    callback.before_update(state.step)
-                rate_now = rate(state.step)
-                optimizer.learning_rate.assign(rate_now)
-                begun = time.perf_counter()
-                loss = float(update(tuple(next(batches) for _ in planned)))
-                state.update_seconds += time.perf_counter() - begun
-                if not math.isfinite(loss):
-                    raise NonFiniteLossError(
-                        f"the loss is {loss} at step {state.step + 1} of {steps} (epoch {state.epoch + 1}); the last checkpoint is kept. "
-                        "A lower train.learning_rate or train.clip_norm > 0 usually mends it"
-                    )
-                state.update += 1
-                state.step += 1
-                state.loss_sum += loss
-                state.examples += sum(int((batch.rows >= 0).sum()) for batch in planned)
-                state.tokens += sum(int(lengths[batch.rows[batch.rows >= 0]].sum()) for batch in planned)
+                    callback.end_epoch(state.epoch, state.step, metrics)
+                state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
                 state.seconds = time.perf_counter() - started
-                values = {"loss": loss, "learning_rate": rate_now, "examples_per_second": state.examples / state.update_seconds}
-                for callback in self.callbacks:
-                    callback.after_update(state.step, values)
-                if settings.checkpoint_every and state.step % settings.checkpoint_every == 0 and state.update < len(plan):
-                    self._write("resume", state, variables)
-
-            # the epoch is done
-            metrics = {"loss": state.loss_sum / len(plan), **evaluate(model)}
-            state.history.append({"epoch": state.epoch + 1, **metrics, "seconds": time.perf_counter() - started})
-            self._keep_best(state, metrics, model)
+                state.finished = state.epoch == settings.epochs or bool(
+                    settings.patience and state.epoch - 1 - state.best_epoch >= settings.patience
+                )
+                if state.finished and state.epoch < settings.epochs:
+                    say(f"no better {settings.monitor} for {settings.patience} epochs: stopped after epoch {state.epoch}")
+                self._write("resume", state, variables)
+        finally:
             for callback in self.callbacks:
-                callback.end_epoch(state.epoch, state.step, metrics)
-            state.epoch, state.update, state.loss_sum = state.epoch + 1, 0, 0.0
-            state.seconds = time.perf_counter() - started
-            state.finished = state.epoch == settings.epochs or bool(
-                settings.patience and state.epoch - 1 - state.best_epoch >= settings.patience
-            )
-            if state.finished and state.epoch < settings.epochs:
-                say(f"no better {settings.monitor} for {settings.patience} epochs: stopped after epoch {state.epoch}")
-            self._write("resume", state, variables)
-
-        for callback in self.callbacks:
-            callback.end()
+                callback.end()
         self._restore_best(state, model)
         return Trained(
             model,
