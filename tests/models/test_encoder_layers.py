@@ -13,24 +13,31 @@ from tfarch.models import layers
 
 RANDOM = np.random.default_rng(0)
 STATES = RANDOM.normal(size=(2, 5, 8)).astype(np.float32)
+FLAT = STATES.reshape(10, 8)
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], np.int32)
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
 def test_attention_is_that_of_the_paper_without_the_padded_keys(heads):
     query, key, value = RANDOM.normal(0.0, 2.0, size=(3, 2, 5, 8)).astype(np.float32)
-    output = layers.SelfAttention(heads)([query, key, value, MASK]).numpy()
+    output = layers.SelfAttention(heads)([*(each.reshape(10, 8) for each in (query, key, value)), MASK]).numpy().reshape(2, 5, 8)
     for row in range(2):
         np.testing.assert_allclose(output[row], attention(query[row], key[row], value[row], MASK[row], heads), atol=1e-5)
 
 
 def test_attention_dropout_is_off_at_inference_and_scales_the_rest_in_training():
     layer = layers.SelfAttention(2, dropout=0.5, seed=1)
-    plain = layers.SelfAttention(2)([STATES, STATES, STATES, MASK])
-    np.testing.assert_array_equal(layer([STATES, STATES, STATES, MASK]), plain)
-    dropped = [layer([STATES, STATES, STATES, MASK], training=True).numpy() for _ in range(400)]
+    plain = layers.SelfAttention(2)([FLAT, FLAT, FLAT, MASK])
+    np.testing.assert_array_equal(layer([FLAT, FLAT, FLAT, MASK]), plain)
+    dropped = [layer([FLAT, FLAT, FLAT, MASK], training=True).numpy() for _ in range(400)]
     np.testing.assert_allclose(np.mean(dropped, axis=0), plain, atol=0.25)
     assert np.abs(dropped[0] - plain).max() > 0.25
+
+
+def test_flat_tokens_and_the_tokens_of_each_text_undo_each_other():
+    flat = layers.FlatTokens()(STATES)
+    np.testing.assert_array_equal(flat, FLAT)
+    np.testing.assert_array_equal(layers.TextTokens()([flat, MASK]), STATES)
 
 
 def test_the_mean_is_over_the_tokens_that_are_not_padding():

@@ -50,6 +50,7 @@ def token_states(
     segments = tf.keras.layers.Embedding(spec.segments, spec.width, embeddings_initializer=normal(stddev=0.02), name="segment_embedding")
     positions = layers.PositionEmbedding(spec.positions, name="position_embedding")(tokens)
     states = tf.keras.layers.Add(name="embedding_sum")([tokens, segments(inputs["segment_ids"]), positions])
+    states = layers.FlatTokens(name="flat_tokens")(states)
     states = drop(norm("embedding_norm")(states), "embedding_dropout", 1)
 
     # layers
@@ -63,4 +64,4 @@ def token_states(
         hidden = dense(feed_forward, f"{prefix}_feed_forward_in", layers.gelu(spec.gelu))(states)
         hidden = drop(dense(spec.width, f"{prefix}_feed_forward_out")(hidden), f"{prefix}_feed_forward_dropout", 10 * index + 4)
         states = norm(f"{prefix}_feed_forward_norm")(tf.keras.layers.Add(name=f"{prefix}_feed_forward_sum")([states, hidden]))
-    return states
+    return layers.TextTokens(name="text_tokens")([states, inputs["mask"]])

@@ -21,8 +21,8 @@ register = tf.keras.saving.register_keras_serializable(package="tfarch")
 class SelfAttention(tf.keras.layers.Layer):
     """Scaled dot-product attention (Vaswani et al. 2017, section 3.2) over projected inputs.
 
-    Inputs: query, key, value, each `[batch, length, heads * head_width]`, and mask `[batch, length]` (1 token, 0 padding).
-    Output: `[batch, length, heads * head_width]`.
+    Inputs: query, key, value, each `[batch * length, heads * head_width]`, and mask `[batch, length]` (1 token, 0 padding).
+    Output: `[batch * length, heads * head_width]`.
     """
 
     def __init__(self, heads: int, dropout: float = 0.0, seed: int = 0, **kwargs):
@@ -34,7 +34,7 @@ class SelfAttention(tf.keras.layers.Layer):
         query, key, value, mask = inputs
         width = query.shape[-1]
         head_width = width // self.heads
-        shape = tf.shape(query)
+        shape = tf.shape(mask)  # the same tensor for all layers: their shapes become one computation of the exported file
 
         def split(tensor):  # [batch, heads, length, head_width]
             return tf.transpose(tf.reshape(tensor, [shape[0], shape[1], self.heads, head_width]), [0, 2, 1, 3])
@@ -45,7 +45,7 @@ class SelfAttention(tf.keras.layers.Layer):
         if self.dropout is not None:
             probabilities = self.dropout(probabilities, training=training)
         context = tf.transpose(tf.matmul(probabilities, split(value)), [0, 2, 1, 3])
-        return tf.reshape(context, [shape[0], shape[1], width])
+        return tf.reshape(context, [-1, width])
 
     def get_config(self):
         rate, seed = (self.dropout.rate, self.dropout.seed) if self.dropout else (0.0, 0)
@@ -71,6 +71,28 @@ class PositionEmbedding(tf.keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "positions": self.positions}
+
+
+@register
+class FlatTokens(tf.keras.layers.Layer):
+    """All tokens of a batch in one row: `[batch, length, width]` to `[batch * length, width]`.
+
+    `Dense` on three dimensions computes shapes around each product, and XNNPACK takes no reshape whose shape is computed. On two it is one
+    FULLY_CONNECTED: LiteRT hands MiniLM's six layers to XNNPACK in 10 stretches instead of 57, 292 operators instead of 585.
+    """
+
+    def call(self, inputs):
+        return tf.reshape(inputs, [-1, inputs.shape[-1]])
+
+
+@register
+class TextTokens(tf.keras.layers.Layer):
+    """The tokens of each text again. Inputs: states `[batch * length, width]`, mask `[batch, length]`; output `[batch, length, width]`."""
+
+    def call(self, inputs):
+        states, mask = inputs
+        shape = tf.shape(mask)
+        return tf.reshape(states, [shape[0], shape[1], states.shape[-1]])
 
 
 @register
