@@ -54,7 +54,6 @@ def variant_columns(variants: Sequence[Mapping[str, Any]]) -> list[Column]:
         Column("accuracy in scope, rejecting", "%", ("metrics", "in_scope_accuracy"), 100, narrow=False),
         Column("out-of-scope recall", "%", ("metrics", "oos_recall"), 100, short="OOS rec."),
         Column("out-of-scope AUROC", "", ("metrics", "oos_auroc"), digits=3, narrow=False),
-        Column("FPR95", "%", ("metrics", "fpr95"), 100, digits=1, narrow=False),
     ]
     for threads in thread_counts(variants):
         noun = "thread" if threads == 1 else "threads"
