@@ -8,16 +8,22 @@ from tfarch.config import TrainConfig
 from tfarch.training.defaults import settled
 
 
-@pytest.mark.parametrize(("rows", "epochs"), [(1, 10), (880, 10), (5_000, 7), (9_003, 4), (1_000_000, 4)])
-def test_small_data_gets_more_epochs_within_bounds(rows, epochs):
-    assert settled(TrainConfig(), rows=rows, structure="encoder", pretrained=True).epochs == epochs
+@pytest.mark.parametrize(("rows", "from_random", "pretrained"), [(1, 10, 5), (880, 10, 5), (5_000, 7, 5), (9_003, 4, 4), (1_000_000, 4, 4)])
+def test_small_data_gets_more_epochs_within_bounds(rows, from_random, pretrained):
+    assert settled(TrainConfig(), rows=rows, structure="encoder", pretrained=False).epochs == from_random
+    assert settled(TrainConfig(), rows=rows, structure="encoder", pretrained=True).epochs == pretrained
 
 
-@pytest.mark.parametrize(
-    ("structure", "pretrained", "rate"), [("encoder", True, 2.5e-4), ("encoder", False, 5e-4), ("averaged", False, 1e-2)]
-)
-def test_the_rate_fits_the_start(structure, pretrained, rate):
-    assert settled(TrainConfig(), rows=100, structure=structure, pretrained=pretrained).learning_rate == rate
+@pytest.mark.parametrize(("structure", "rate"), [("encoder", 5e-4), ("averaged", 1e-2)])
+def test_the_rate_fits_the_start(structure, rate):
+    assert settled(TrainConfig(), rows=100, structure=structure, pretrained=False).learning_rate == rate
+
+
+def test_the_rate_from_pretrained_weights_rises_with_the_rows_within_bounds():
+    rates = [
+        settled(TrainConfig(), rows=rows, structure="encoder", pretrained=True).learning_rate for rows in (1, 704, 3_000, 9_503, 10**6)
+    ]
+    assert rates == pytest.approx([1e-4, 1.03e-4, 1.72e-4, 2.5e-4, 2.5e-4], rel=0.01)
 
 
 def test_what_the_user_said_stays():
