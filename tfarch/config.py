@@ -73,7 +73,9 @@ class TrainConfig:
     epochs: int = option(0, "passes over the training rows (0: 4; on small data 5, from random weights up to 10)", least=0)
     batch_size: int = option(32, "examples of one update, over all replicas", least=1)
     optimizer: Literal["adamw", "adam", "sgd"] = option("adamw", "adamw, adam or sgd (momentum 0.9)")
-    learning_rate: float = option(0.0, "peak learning rate (0: 1e-4 to 2.5e-4 by the rows pre-trained, 5e-4 random encoder, 1e-2 averaged)", least=0)
+    learning_rate: float = option(
+        0.0, "peak learning rate (0: 1e-4 to 2.5e-4 by the rows pre-trained, 5e-4 random encoder, 1e-2 averaged)", least=0
+    )
     schedule: Literal["linear", "cosine", "constant"] = option("linear", "decay after warm-up")
     warmup: float = option(0.1, "share of the steps over which the rate rises from 0", least=0, most=1)
     weight_decay: float = option(0.01, "decoupled weight decay; spares biases and norms", least=0)

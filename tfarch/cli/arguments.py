@@ -1,0 +1,160 @@
+"""The arguments of the command line: verbs and their options, and the settings that a call makes of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfarch.app import App
+from tfarch.config import Config
+from tfarch.errors import InputError
+
+VERBS = {
+    "run": "the whole main job: check, train, compress, export, evaluate, report",
+    "check": "look at the data: duplicates, leaks, contradictions, bad rows",
+    "train": "train only, into <out>/checkpoints",
+    "compress": "apply a recipe to a trained run, export and evaluate the result",
+    "export": "write the TFLite variants and the bundle of a trained run",
+    "evaluate": "measure the exported files on the test rows and write the report",
+    "predict": "labels of texts: as arguments, from --input, or a line each from standard input",
+    "report": "show a run's table again and rewrite its report.html",
+}
+
+# Short options of single settings.
+SETTINGS = {
+    "--text-column": "data.text_column",
+    "--label-column": "data.label_column",
+    "--oos-label": "data.oos_label",
+    "--devices": "train.devices",
+    "--recipe": "compress.recipe",
+}
+
+
+def parser_of(app: App) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m apps.{app.name}", description=app.title)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, text in VERBS.items():
+        _options(verbs.add_parser(name, help=text, description=text, epilog=_defaults(app), formatter_class=_Raw), name, app)
+    for verb in app.verbs:
+        added = verbs.add_parser(verb.name, help=verb.help, description=verb.help, epilog=_defaults(app), formatter_class=_Raw)
+        _shared_options(added)
+        verb.options(added)
+    return parser
+
+
+class _Raw(argparse.RawDescriptionHelpFormatter):
+    """Keeps the table of settings as it is, and leaves room for long options."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=32, width=110)
+
+
+def _defaults(app: App) -> str:
+    config = Config().with_values(app.defaults)
+    lines = ["settings, with --set NAME=VALUE or in --config FILE.yaml (default in brackets):"]
+    for name, _, text in Config.fields():
+        value: Any = config
+        for part in name.split("."):
+            value = getattr(value, part)
+        lines.append(f"  {name:<28} {text} [{'none' if value is None else value}]")
+    return "\n".join(lines)
+
+
+def _shared_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", action="append", default=[], metavar="FILE.yaml", help="settings from a file; repeatable, later wins")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting; repeatable, wins over --config")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of everything that is random (default 0)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the processor (default: all)")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document (predict: JSON Lines) on standard output and nothing else there"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+
+
+def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
+    _shared_options(parser)
+    out = f"folder of the run (default {app.default_out})"
+    if verb == "predict":
+        parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; none: standard input, a line each")
+        parser.add_argument("--input", metavar="FILE", help="a text a line, or CSV/TSV/JSONL with the text column; - for standard input")
+        parser.add_argument("--bundle", metavar="DIR", help="the bundle (default <out>/bundle)")
+        parser.add_argument("--top", type=int, default=3, metavar="N", help="labels to show for each text (default 3)")
+        parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
+        parser.add_argument("--out", metavar="DIR", help=out)
+        return
+    if verb != "check":
+        parser.add_argument("--out", metavar="DIR", help=out)
+    if verb in ("run", "check", "train", "evaluate"):
+        parser.add_argument(
+            "--data", metavar="PATH|tfds:NAME", help="folder, CSV/TSV/JSONL file or tfds:NAME (default: the embedded sample)"
+        )
+        parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
+        parser.add_argument("--label-column", metavar="NAME", help="column that holds the label (default label)")
+        parser.add_argument("--oos-label", metavar="LABEL", help="label of out-of-scope rows (default oos)")
+    if verb in ("run", "train", "compress"):
+        parser.add_argument("--devices", metavar="DEVICES", help="auto, gpu:0,1, cpu, or cpu:N logical devices (default auto)")
+        parser.add_argument("--recipe", metavar="NAME|FILE", required=verb == "compress", help="compression recipe (default none)")
+    if verb in ("run", "train"):
+        parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, one epoch")
+    if verb == "compress":
+        parser.add_argument("--from", dest="source", required=True, metavar="RUN", help="folder of the trained run")
+
+
+def check_usage(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+    most = max(64, os.cpu_count() or 1)  # the native libraries abort the process where the system has no more threads to give
+    if options.threads is not None and not 1 <= options.threads <= most:
+        raise InputError(f"--threads {options.threads}: at least 1, at most {most}")
+    if options.verb == "predict":  # takes texts as they come
+        return
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:  # reports and bundles could not hold it
+            raise InputError(f"{argument!r} is not UTF-8", mend="rename what it names") from error
+
+
+def config_of(app: App, options: argparse.Namespace, base: Config | None = None) -> Config:
+    """The settings of a call, laid over each other in the order of `tfarch.config`; `base` takes the place of the defaults."""
+    config = base or Config().with_values(app.defaults)
+    if getattr(options, "quick", False):
+        config = config.with_values(app.quick)
+    for file in options.config:
+        config = config.with_file(file)
+    for option, setting in SETTINGS.items():
+        value = getattr(options, option[2:].replace("-", "_"), None)
+        if value is not None:
+            section, key = setting.split(".")
+            config = config.with_values({section: {key: value}})
+    for setting in options.set:
+        config = config.with_setting(setting)
+    if options.seed is not None:
+        config = config.with_values({"seed": options.seed}, file="--seed")
+    return config
+
+
+def data_config(app: App, options: argparse.Namespace, base: Config | None = None) -> tuple[Config, str]:
+    """The settings with the data's path, and the data's licence."""
+    config = config_of(app, options, base)
+    if options.data is not None:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data))
+    if config.data.path is None:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=str(app.sample)))
+    return config, app.sample_licence if config.data.path == str(app.sample) else "the user's own"
+
+
+def out_of(app: App, options: argparse.Namespace) -> Path:
+    return Path(options.out) if options.out else app.default_out
+
+
+def trained_config(app: App, options: argparse.Namespace, folder: Path) -> Config:
+    """The settings of the run in `folder` with the user's laid over them."""
+    from tfarch.run_folder import RunFolder
+
+    file = RunFolder(folder).config
+    if not file.is_file():
+        raise InputError("holds no run", file=folder, mend="the verbs train and run make one; --out names its folder")
+    return config_of(app, options, Config().with_file(file))

@@ -1,0 +1,260 @@
+"""What each verb does, and how its result is shown."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tfarch.app import App
+from tfarch.cli.arguments import config_of, data_config, out_of, trained_config
+from tfarch.config import Config
+from tfarch.errors import GateError, InputError
+from tfarch.progress import say
+from tfarch.quiet import quiet, start_tensorflow
+
+
+def run_verb(app: App, options: argparse.Namespace, command: str) -> int:
+    """Does the work of `options.verb` and returns the exit code; `command` is what the report says it was called with."""
+    own = next((verb for verb in app.verbs if verb.name == options.verb), None)
+    return own.run(options, config_of(app, options)) if own else _RUN[options.verb](app, options, command)
+
+
+def _run(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch import pipeline
+
+    config, licence = data_config(app, options)
+    out = out_of(app, options)
+    _threads(options)
+    with _gate_told(out, options):
+        report = pipeline.run(out=out, config=config, app=app.name, licence=licence, command=command, quick=options.quick)
+    return _show(report, out, options)
+
+
+def _check(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch import pipeline
+
+    config, _ = data_config(app, options)
+    dataset, findings = pipeline.check(config=config)
+    rows = {name: len(table) for name, table in dataset.parts.items()}
+    if options.json:
+        _print_json(
+            {
+                "name": dataset.name,
+                **rows,
+                "classes": len(dataset.labels),
+                "split": dataset.split,
+                "findings": [f.as_dict() for f in findings],
+            }
+        )
+    else:
+        counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+        print(f"{dataset.name}: {counts} rows, {len(dataset.labels)} classes. {dataset.split}")
+        for finding in findings:
+            print(f"\n{finding.severity}: {finding.message}")
+            for example in finding.examples:
+                place = f"{example.file}, line {example.line}" if example.line else example.file
+                print(f"    {place}: " + " | ".join(part for part in (example.label, example.text) if part))
+        if not findings:
+            print("Nothing to complain of.")
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _train(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch import pipeline
+
+    config, licence = data_config(app, options)
+    _threads(options)
+    trained = pipeline.train(out=out_of(app, options), config=config, app=app.name, licence=licence, command=command)
+    figures = {stage.name: dict(stage.figures) for stage in trained.stages}
+    if options.json:
+        _print_json(figures)
+    else:
+        plain = trained.stages[0].figures
+        best = plain["history"][plain["best_epoch"] - 1]
+        print(f"Trained {plain['epochs']} epochs in {plain['seconds']:.0f} s, {plain['examples_per_second']:.0f} examples a second.")
+        print("Best epoch " + ", ".join(f"{name} {value:.4g}" for name, value in best.items() if name != "seconds"))
+        print(f"In {out_of(app, options)}/checkpoints; next: python -m apps.{app.name} export --out {out_of(app, options)}")
+    return 0
+
+
+def _compress(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch import pipeline
+
+    config = trained_config(app, options, Path(options.source))
+    out = Path(options.out) if options.out else Path(f"{options.source.rstrip('/')}_{Path(options.recipe).stem}")
+    _threads(options)
+    with _gate_told(out, options):
+        report = pipeline.compress(options.recipe, options.source, out, config=config, app=app.name, command=command)
+    return _show(report, out, options)
+
+
+def _export(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch import pipeline
+
+    out = out_of(app, options)
+    files = pipeline.export(out, config=trained_config(app, options, out), app=app.name)
+    described = [{**dataclasses.asdict(each), "file": str(out / each.file), "bytes": (out / each.file).stat().st_size} for each in files]
+    if options.json:
+        _print_json(described)
+    else:
+        for each in described:
+            print(f"{each['bytes'] / 1e6:8.2f} MB  {each['file']}" + ("  (ships)" if each["ships"] else ""))
+    return 0
+
+
+def _evaluate(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch import pipeline
+
+    out = out_of(app, options)
+    config = trained_config(app, options, out)
+    if options.data is not None:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data))
+    with _gate_told(out, options):
+        report = pipeline.evaluate(out, config=config, app=app.name, command=command)
+    return _show(report, out, options)
+
+
+def _predict(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch.runtime import load
+
+    config = config_of(app, options)
+    if options.texts and options.input:
+        raise InputError("texts are given both as arguments and by --input", mend="give one of them")
+    bundle = Path(options.bundle) if options.bundle else out_of(app, options) / "bundle"
+    threads = options.threads or min(4, len(os.sched_getaffinity(0)))
+    with quiet():  # LiteRT tells which delegate it takes
+        classifier = load(bundle, threads=threads)
+    width = max(map(len, classifier.labels))
+    for texts in _chunks(_texts(options, config)):
+        for prediction in classifier.predict(texts, top=options.top):
+            if options.json:
+                print(json.dumps(prediction.as_dict(), ensure_ascii=False))
+            else:
+                label = "out of scope" if prediction.out_of_scope else prediction.label
+                others = ", ".join(
+                    f"{name} {probability:.2f}" for name, probability in prediction.top[0 if prediction.out_of_scope else 1 :]
+                )
+                print(
+                    f"{label:<{width}}  {prediction.probability:.2f}  {' '.join(prediction.text.split())[:80]}"
+                    + (f"  ({others})" if others else "")
+                )
+        sys.stdout.flush()
+    return 0
+
+
+def _texts(options: argparse.Namespace, config: Config) -> Iterator[str]:
+    if options.texts:
+        yield from (os.fsencode(text).decode("utf-8", "replace") for text in options.texts)  # as standard input is decoded
+    elif options.input and options.input != "-" and Path(options.input).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
+        from tfarch.data import read_texts
+
+        yield from read_texts(options.input, config.data.text_column)
+    elif options.input and options.input != "-":
+        try:
+            with open(options.input, encoding="utf-8", errors="replace") as lines:
+                yield from (line.rstrip("\r\n") for line in lines)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", file=options.input) from error
+    else:
+        if sys.stdin.isatty():
+            say("one text a line; Ctrl-D ends")
+        yield from (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer)
+
+
+def _chunks(texts: Iterator[str], size: int = 1024) -> Iterator[list[str]]:
+    """Lists of texts; from a terminal or pipe each line is answered as it comes."""
+    size = 1 if sys.stdin.isatty() else size
+    chunk: list[str] = []
+    for text in texts:
+        chunk.append(text)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _report(app: App, options: argparse.Namespace, command: str) -> int:
+    from tfarch.evaluation.html import render_html
+    from tfarch.run_folder import RunFolder
+
+    folder = RunFolder(out_of(app, options))
+    mend = "the verbs run and evaluate make it"
+    report = folder.read_json(folder.report_json, mend)
+    if not isinstance(report, dict) or "variants" not in report:
+        raise InputError("is damaged: it holds no variants", file=folder.report_json, mend=mend)
+    folder.write(folder.report_html, render_html(report))
+    return _show(report, folder.path, options)
+
+
+_RUN = {
+    "run": _run,
+    "check": _check,
+    "train": _train,
+    "compress": _compress,
+    "export": _export,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "report": _report,
+}
+
+
+def _threads(options: argparse.Namespace) -> None:
+    if options.threads is not None:
+        start_tensorflow()
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(min(2, options.threads))
+
+
+# Output
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int:
+    from tfarch.evaluation.figures import chosen_variant, rejection
+    from tfarch.evaluation.terminal import variants_table
+
+    if options.json:
+        _print_json(report)
+        return 0
+    print(variants_table(report))
+    print()
+    cost = rejection(chosen_variant(report))
+    if cost:
+        print(textwrap.fill(cost, 100), end="\n\n")
+    for text, file in {
+        "what ships": out / "bundle",
+        "report": out / "report.html",
+        "figures": out / "report.json",
+        "TensorBoard": out / "tensorboard",
+    }.items():
+        print(f"{text:<12} {file}")
+    return 0
+
+
+@contextlib.contextmanager
+def _gate_told(out: Path, options: argparse.Namespace) -> Iterator[None]:
+    """Where a gate does not hold, the report that was written all the same is shown (`--json`) and its place is told."""
+    from tfarch.run_folder import RunFolder
+
+    try:
+        yield
+    except GateError:
+        folder = RunFolder(out)
+        if options.json:
+            _print_json(json.loads(folder.report_json.read_text(encoding="utf-8")))
+        say(f"the report was written: {folder.report_html}")
+        raise
