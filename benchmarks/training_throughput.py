@@ -5,8 +5,8 @@ What it compares, in examples per second on the training rows of a data set, bat
 - `tfarch`: `Trainer` with the defaults of `run` (length buckets, token table frozen where the defaults say so, bfloat16 where the processor has it);
 - `pytorch_usual`: random batches padded to their longest text, float32, everything trained: what most fine-tuning scripts do;
 - `pytorch_bucketed`: batches of texts of like length (our own plan of batches), float32;
-- `pytorch_bucketed_bfloat16`: the same under autocast;
-- `pytorch_bucketed_bfloat16_frozen`: the same with the token table frozen, as ours is.
+- `pytorch_bucketed_frozen`: the same with the token table frozen, as ours is;
+- `pytorch_bucketed_bfloat16`, `pytorch_bucketed_bfloat16_frozen`: these two under autocast, where the processor has bfloat16.
 
 PyTorch takes its fused AdamW and `scaled_dot_product_attention`, and all threads. The best of its ways stands for its best.
 
@@ -33,7 +33,8 @@ import numpy as np
 
 from benchmarks.workers import Worker, median, require_one_network, serve, table
 
-WAYS = ("pytorch_usual", "pytorch_bucketed", "pytorch_bucketed_bfloat16", "pytorch_bucketed_bfloat16_frozen")
+FLOAT32 = ("pytorch_usual", "pytorch_bucketed", "pytorch_bucketed_frozen")
+BFLOAT16 = ("pytorch_bucketed_bfloat16", "pytorch_bucketed_bfloat16_frozen")
 BATCH, WARMUP, ROUNDS, UPDATES = 32, 60, 7, 40
 CHECKED, LEAST_EQUAL = 256, 0.99  # texts whose labels are compared, and the share that must be equal
 
@@ -42,14 +43,15 @@ def main() -> int:
     options = _options()
     if options.serve:
         return _serve(options.run)
-    from tfarch.evaluation.machine import describe
+    from tfarch.evaluation.machine import describe, has_fast_bfloat16
 
+    ways = FLOAT32 + BFLOAT16 if has_fast_bfloat16() else FLOAT32
     with tempfile.TemporaryDirectory() as folder:
         plan = Path(folder) / "plan.npz"
         _write_plan(options.run, plan)
         workers = {"tfarch": Worker("training_throughput", "--serve", "--run", str(options.run))}
         shared = ["--run", str(options.run), "--plan", str(plan), "--serve"]
-        workers |= {way: Worker("training_throughput_peers", *shared, way, peer=True) for way in WAYS}
+        workers |= {way: Worker("training_throughput_peers", *shared, way, peer=True) for way in ways}
         require_one_network({name: worker.ask(updates=0) for name, worker in workers.items()}, "tfarch", lambda name: LEAST_EQUAL)
         for worker in workers.values():
             worker.ask(updates=WARMUP)
@@ -60,8 +62,8 @@ def main() -> int:
         for worker in workers.values():
             worker.close()
     speeds = {name: median([each[name] for each in rounds]) for name in workers}
-    best = max(WAYS, key=speeds.get)
-    ratios = {name: median([each["tfarch"] / each[name] for each in rounds]) for name in WAYS}
+    best = max(ways, key=speeds.get)
+    ratios = {name: median([each["tfarch"] / each[name] for each in rounds]) for name in ways}
     rows = [[name, f"{speed:.0f}", f"{ratios[name]:.2f}" if name in ratios else ""] for name, speed in speeds.items()]
     print(table(["", "examples a second", "tfarch over it"], rows))
     print(json.dumps({"machine": describe(), "examples_per_second": speeds, "ratios": ratios, "best_of_pytorch": best}))

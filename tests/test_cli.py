@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.tiny_questions import APP, call, questions, write_csv, write_settings
-from tfarch.cli import VERBS
+from tfarch.cli.arguments import VERBS
 from tfarch.config import Config
 from tfarch.run_folder import RunFolder
 
@@ -59,7 +59,7 @@ def test_help_lists_the_verbs():
 LIGHT = """
 import sys
 from tests.tiny_questions import call
-from tfarch.cli import VERBS
+from tfarch.cli.arguments import VERBS
 codes = [call(verb, "--help").code for verb in VERBS] + [call("check", "--data", sys.argv[1]).code, call("predict", "--bundle", "nowhere", "x").code]
 print(codes, sorted({"tensorflow", "tf_keras", "keras", "tensorflow_text", "numpy"} & set(sys.modules)))
 """

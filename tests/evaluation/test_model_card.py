@@ -113,3 +113,12 @@ def test_a_gate_that_does_not_hold_is_said():
     report = copy.deepcopy(REPORT)
     report["parity"]["holds"] = False
     assert "do NOT agree within 0.001" in render_model_card(report, BUNDLE)
+
+
+def test_what_turning_texts_away_brings_and_costs_stands_in_the_card():
+    card = " ".join(render_model_card(REPORT, BUNDLE).split())
+    assert (
+        "70.0 % of what is out of scope is turned away; with that, 92.0 % of what is in scope is answered rightly, without it 94.0 %."
+        in card
+    )
+    assert "Where 95 % of what is in scope is accepted, 40.0 % of what is out of scope is accepted too (FPR95)." in card

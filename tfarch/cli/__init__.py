@@ -16,12 +16,10 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from tfarch.app import App
-from tfarch.cli.arguments import VERBS, check_usage, parser_of
+from tfarch.cli.arguments import check_usage, parser_of
 from tfarch.cli.verbs import run_verb
 from tfarch.errors import InputError, TfarchError
 from tfarch.progress import say
-
-__all__ = ["VERBS", "main"]
 
 # Verbs whose work is resumed.
 RESUMED = ("run", "train", "compress")

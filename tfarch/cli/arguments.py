@@ -35,6 +35,7 @@ SETTINGS = {
 
 
 def parser_of(app: App) -> argparse.ArgumentParser:
+    """The parser of all verbs, the app's own among them."""
     parser = argparse.ArgumentParser(prog=f"python -m apps.{app.name}", description=app.title)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, text in VERBS.items():
@@ -105,6 +106,11 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
 
 
 def check_usage(options: argparse.Namespace, arguments: Sequence[str]) -> None:
+    """What argparse cannot see is refused before any work.
+
+    Raises:
+        InputError: too many threads, or an argument that is not UTF-8.
+    """
     most = max(64, os.cpu_count() or 1)  # the native libraries abort the process where the system has no more threads to give
     if options.threads is not None and not 1 <= options.threads <= most:
         raise InputError(f"--threads {options.threads}: at least 1, at most {most}")
@@ -147,6 +153,7 @@ def data_config(app: App, options: argparse.Namespace, base: Config | None = Non
 
 
 def out_of(app: App, options: argparse.Namespace) -> Path:
+    """The folder of the run."""
     return Path(options.out) if options.out else app.default_out
 
 

@@ -136,11 +136,17 @@ def comparison(variant: Mapping[str, Any], reference: Mapping[str, Any] | None) 
     reached, full = ACCURACY.value(variant), ACCURACY.value(reference)
     if reached is not None and full is not None:
         points = f"{abs(reached - full):.2f}"
-        facts.append("equally accurate" if points == "0.00" else f"{points} points {'more' if reached > full else 'less'} accurate")
-        by_chance = at(variant, "paired", "p_value")
-        if points != "0.00" and by_chance is not None and at(variant, "paired", "against") == reference["name"]:
-            facts[-1] += f" ({'within' if by_chance > SIGNIFICANCE else 'beyond'} chance, paired test p = {by_chance:.2g})"
+        more = "more" if reached > full else "less"
+        facts.append("equally accurate" if points == "0.00" else f"{points} points {more} accurate{_chance(variant, reference)}")
     return facts
+
+
+def _chance(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
+    """Whether the difference in accuracy may be chance, in brackets; nothing where it was not tested against this reference."""
+    p_value = at(variant, "paired", "p_value")
+    if p_value is None or at(variant, "paired", "against") != reference["name"]:
+        return ""
+    return f" ({'within' if p_value > SIGNIFICANCE else 'beyond'} chance, paired test p = {p_value:.2g})"
 
 
 def rejection(variant: Mapping[str, Any] | None) -> str | None:

@@ -50,6 +50,22 @@ def named(label: str) -> Markup:
     return tag("bdi", Markup(re.sub(r"(?<=[_/])(?=.)", "<wbr>", join(label))), class_="name")
 
 
+def fact_list(facts: Iterable[tuple[str, Child]]) -> Markup | None:
+    """A list of named facts without those that are unknown."""
+    known = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]
+    return tag("dl", known, class_="facts") if known else None
+
+
+def figure(plot: Markup, caption: str | None) -> Markup:
+    """A plot with the sentence below it."""
+    return tag("figure", plot, tag("figcaption", caption) if caption else None)
+
+
+def scrolled(table: Markup, *, tall: bool = False) -> Markup:
+    """A table that scrolls inside the page where it is wider, or much taller, than a screen."""
+    return tag("div", table, class_="scroll tall" if tall else "scroll", tabindex="0")
+
+
 def _attribute(key: str, value: object) -> str:
     if value is None or value is False:
         return ""

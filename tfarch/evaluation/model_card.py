@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tfarch.evaluation.figures import at, chosen_variant, headline, scored_rows, variant_columns
+from tfarch.evaluation.figures import at, chosen_variant, headline, rejection, scored_rows, variant_columns
 
 UNKNOWN = "unknown"
 NOT_MEASURED = "not measured"
@@ -166,6 +166,11 @@ def _analyses(report: Mapping[str, Any]) -> str:
         parts.append(f"95 % interval of the accuracy (Wilson): {interval[0] * 100:.2f} to {interval[1] * 100:.2f} %.")
     if at(variant, "metrics", "oos_recall") is None:
         parts.append(f"Recognising texts that are out of scope: {NOT_MEASURED}.")
+    let_in = at(variant, "metrics", "fpr95")
+    if let_in is not None:
+        parts.append(f"Where 95 % of what is in scope is accepted, {let_in * 100:.1f} % of what is out of scope is accepted too (FPR95).")
+    if rejection(variant):
+        parts.append(rejection(variant))
     compared = [row for row in [*report["variants"], *(report.get("baselines") or [])] if row is not variant]
     if compared:
         shown = [each for each in variant_columns([variant, *compared]) if each.title in ("size", "accuracy", "macro F1")]

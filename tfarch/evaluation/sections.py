@@ -19,7 +19,7 @@ from tfarch.evaluation.figures import (
     threads_text,
     variant_columns,
 )
-from tfarch.evaluation.markup import Child, Markup, named, quoted, tag
+from tfarch.evaluation.markup import Child, Markup, fact_list, figure, named, quoted, scrolled, tag
 from tfarch.evaluation.metrics import wilson_interval
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
 
@@ -53,7 +53,7 @@ def variants(report: Report) -> Child:
         "MB: millions of bytes. ECE: expected calibration error. p50, p95: half, or 95 %, of the texts take at most this long, alone.",
     ]
     return [
-        _scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures pinned")),
+        scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures pinned")),
         tag("p", note, class_="note"),
     ]
 
@@ -68,11 +68,11 @@ def trade(report: Report) -> Child:
     plots = []
     if by_size:
         plots.append(
-            _figure(scatter(by_size, title="Size and accuracy", x="size of the file, MB", y="accuracy, %"), "Smaller is to the left.")
+            figure(scatter(by_size, title="Size and accuracy", x="size of the file, MB", y="accuracy, %"), "Smaller is to the left.")
         )
     if by_speed:
         x = f"median ms of a text, {threads_text(fewest)}"
-        plots.append(_figure(scatter(by_speed, title="Latency and accuracy", x=x, y="accuracy, %"), "Faster is to the left."))
+        plots.append(figure(scatter(by_speed, title="Latency and accuracy", x=x, y="accuracy, %"), "Faster is to the left."))
     bars = "Bars: 95 % interval of the accuracy (Wilson). Overlapping bars say that this test set cannot tell two files apart."
     return [tag("div", plots, class_="plots"), tag("p", bars, class_="note")] if plots else None
 
@@ -98,8 +98,8 @@ def probabilities(report: Report) -> Child:
     plot = None
     if diagram and any(diagram["counts"]):
         drawn = reliability_diagram(diagram["edges"], diagram["accuracy"], diagram["confidence"], diagram["counts"])
-        plot = _figure(drawn, "Bars: share that is right. Ticks: what the model said. They meet where it is honest.")
-    listed = _facts(facts)
+        plot = figure(drawn, "Bars: share that is right. Ticks: what the model said. They meet where it is honest.")
+    listed = fact_list(facts)
     return tag("div", plot, listed, class_="plots") if plot or (listed and (calibration or threshold)) else None
 
 
@@ -120,7 +120,7 @@ def training(report: Report) -> Child:
     for curves, title, y in ((losses, "Loss", "loss"), ([accuracy], "Accuracy", "accuracy, %")):
         drawn = [curve for curve in curves if curve]
         if drawn:
-            plots.append(_figure(line_chart(drawn, title=title, x=epochs, y=y, mark=best), None))
+            plots.append(figure(line_chart(drawn, title=title, x=epochs, y=y, mark=best), None))
     speed = made.get("examples_per_second")
     facts = [
         ("time", _seconds(made.get("seconds"))),
@@ -136,7 +136,7 @@ def training(report: Report) -> Child:
         ("precision", made.get("precision")),
         ("replicas", _number(made.get("replicas"))),
     ]
-    listed = _facts(facts)
+    listed = fact_list(facts)
     return [tag("div", plots, class_="plots") if plots else None, listed] if plots or listed else None
 
 
@@ -162,7 +162,7 @@ def classes(report: Report) -> Child:
     count = len(table)
     note = f"{count} classes of {variant['name']}, in per cent; weakest F1 first. A click on a heading sorts by it."
     body = tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures sortable")
-    return [tag("p", note, class_="note"), _scrolled(body, tall=count > 16)]
+    return [tag("p", note, class_="note"), scrolled(body, tall=count > 16)]
 
 
 def confused(report: Report) -> Child:
@@ -218,7 +218,7 @@ def data(report: Report) -> Child:
     items = [_finding(each) for each in sorted(findings or [], key=lambda each: _severity(each)[0])]
     listed = tag("ul", items, class_="findings") if items else None
     clean = tag("p", "The checks found nothing to mend.", class_="note") if findings == [] else None
-    return [_facts(facts), listed, clean]
+    return [fact_list(facts), listed, clean]
 
 
 def parity(report: Report) -> Child:
@@ -246,7 +246,7 @@ def parity(report: Report) -> Child:
         f"The bound for the uncompressed forms is {bound:g}. " if bound is not None else None,
         None if figures.get("holds") is None else "The gate holds." if figures["holds"] else tag("b", "The gate does not hold."),
     ]
-    return [tag("p", notes, class_="note"), _scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures"))]
+    return [tag("p", notes, class_="note"), scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="figures"))]
 
 
 def made(report: Report) -> Child:
@@ -263,17 +263,17 @@ def made(report: Report) -> Child:
         ("revision", report.get("revision")),
     ]
     command = report.get("command")
-    blocks: list[Child] = [tag("pre", tag("code", command)) if command else None, _facts(facts)]
+    blocks: list[Child] = [tag("pre", tag("code", command)) if command else None, fact_list(facts)]
     if machine:
         blocks.append(
-            [tag("h3", "Machine and versions"), _facts([(key.replace("_", " "), _plain(value)) for key, value in machine.items()])]
+            [tag("h3", "Machine and versions"), fact_list([(key.replace("_", " "), _plain(value)) for key, value in machine.items()])]
         )
     hashes = [(name, digest) for name, digest in (at(report, "data", "sha256") or {}).items()]
     if hashes:
-        blocks.append([tag("h3", "SHA-256 of the data"), _facts([(name, tag("code", digest)) for name, digest in hashes])])
+        blocks.append([tag("h3", "SHA-256 of the data"), fact_list([(name, tag("code", digest)) for name, digest in hashes])])
     settings = list(_flat(report.get("config") or {}))
     if settings:
-        body = _facts([(key, tag("code", value)) for key, value in settings])
+        body = fact_list([(key, tag("code", value)) for key, value in settings])
         blocks.append(tag("details", tag("summary", f"All {len(settings)} settings"), body))
     return blocks if command or machine or settings or hashes or any(value for _, value in facts) else None
 
@@ -359,21 +359,6 @@ def _parity_row(name: str, against: str | None, difference: float | None, agreem
         tag("td", ABSENT if agreement is None else f"{agreement * 100:.2f}", class_="number"),
         tag("td", verdict, class_=f"number verdict {verdict}" if holds is not None else "number"),
     )
-
-
-def _facts(facts: Iterable[tuple[str, Child]]) -> Markup | None:
-    """A list of named facts without those that are unknown."""
-    known = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]
-    return tag("dl", known, class_="facts") if known else None
-
-
-def _figure(plot: Markup, caption: str | None) -> Markup:
-    return tag("figure", plot, tag("figcaption", caption) if caption else None)
-
-
-def _scrolled(table: Markup, *, tall: bool = False) -> Markup:
-    """A table that scrolls inside the page where it is wider, or much taller, than a screen."""
-    return tag("div", table, class_="scroll tall" if tall else "scroll", tabindex="0")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

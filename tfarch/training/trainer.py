@@ -6,6 +6,7 @@ The loss of an update is the weighted sum over all its examples, so that replica
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
 import functools
@@ -137,11 +138,11 @@ class Trainer:
 
         spec = strategy.experimental_distribute_dataset(as_dataset(examples, plan)).element_spec
         update = self._update_function(strategy, model, optimizer, objective, trained, scaled, spec)
-        for callback in self.callbacks:
-            callback.begin(model, optimizer, steps, state.step)
-
         started = time.perf_counter() - state.seconds
-        try:
+        with contextlib.ExitStack() as begun:
+            for callback in self.callbacks:
+                callback.begin(model, optimizer, steps, state.step)
+                begun.callback(callback.end)
             while state.epoch < settings.epochs and not state.finished:
                 plan = self._plan(examples, state.epoch, replicas)
                 batches = iter(strategy.experimental_distribute_dataset(as_dataset(examples, plan[state.update :])))
@@ -150,9 +151,9 @@ class Trainer:
                         callback.before_update(state.step)
                     rate_now = rate(state.step)
                     optimizer.learning_rate.assign(rate_now)
-                    begun = time.perf_counter()
+                    updating = time.perf_counter()
                     loss = float(update(tuple(next(batches) for _ in planned)))
-                    state.update_seconds += time.perf_counter() - begun
+                    state.update_seconds += time.perf_counter() - updating
                     if not math.isfinite(loss):
                         raise NonFiniteLossError(
                             f"the loss is {loss} at step {state.step + 1} of {steps} (epoch {state.epoch + 1}); the last checkpoint is kept. "
@@ -184,9 +185,6 @@ class Trainer:
                 if state.finished and state.epoch < settings.epochs:
                     say(f"no better {settings.monitor} for {settings.patience} epochs: stopped after epoch {state.epoch}")
                 self._write("resume", state, variables)
-        finally:
-            for callback in self.callbacks:
-                callback.end()
         self._restore_best(state, model)
         return Trained(
             model,
