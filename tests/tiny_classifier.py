@@ -30,19 +30,20 @@ MAX_LENGTH = 16
 
 @functools.cache
 def tiny_tflite(variant: str = "float32", length: int | None = None) -> bytes:
-    """The file: int32 ids, mask, segment_ids `[batch, length]` -> float32 probabilities `[batch, 4]`; dynamic shapes without `length`.
+    """The file: int32 ids, mask, segment_ids `[batch, length]` -> float32 probabilities `[batch, 4]` and text_vector `[batch, 32]`; dynamic shapes without `length`.
 
     The converter chooses the order of its tensors: not ids, mask, segment_ids.
     """
     import tensorflow as tf
 
-    model = _model()
+    model = tiny_model()
+    outputs = tf.keras.Model(model.input, [model.output, model.get_layer("hidden").output])
     settings = {} if variant == "float32" else {"optimizations": [tf.lite.Optimize.DEFAULT]}
     if variant == "float16":
         settings["target_spec"] = tf.lite.TargetSpec(supported_types=[tf.float16])
     shape = (None, None) if length is None else (1, length)
     return converted(
-        lambda ids, mask, segment_ids: {"probabilities": model([ids, mask, segment_ids])},
+        lambda ids, mask, segment_ids: dict(zip(("probabilities", "text_vector"), outputs([ids, mask, segment_ids]), strict=True)),
         [(name, tf.int32, shape) for name in ("ids", "mask", "segment_ids")],
         **settings,
     )
@@ -53,7 +54,7 @@ def converted(function: Callable, inputs: Sequence[tuple], **settings) -> bytes:
     import tensorflow as tf
 
     module = tf.Module()
-    module.weights = _model().variables  # what `function` may use must hang on what is saved
+    module.weights = tiny_model().variables  # what `function` may use must hang on what is saved
     module.serve = tf.function(function, input_signature=[tf.TensorSpec(shape, dtype, name) for name, dtype, shape in inputs])
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
@@ -64,7 +65,7 @@ def converted(function: Callable, inputs: Sequence[tuple], **settings) -> bytes:
 
 
 @functools.cache
-def _model():
+def tiny_model():
     import numpy as np
     import tensorflow as tf
 

@@ -32,7 +32,10 @@ def test_a_dynamic_file_of_ours_may_ship(model):
     assert {each.name: (each.dtype, each.shape) for each in facts.inputs} == dict.fromkeys(
         ("ids", "mask", "segment_ids"), ("int32", (None, None))
     )
-    assert [(each.name, each.dtype, each.shape) for each in facts.outputs] == [("probabilities", "float32", (None, len(LABELS)))]
+    assert {each.name: (each.dtype, each.shape) for each in facts.outputs} == {
+        "probabilities": ("float32", (None, len(LABELS))),
+        "text_vector": ("float32", (None, 32)),
+    }
 
 
 def test_a_file_of_fixed_length_may_ship(model):
@@ -91,12 +94,12 @@ def test_inputs_and_outputs_of_another_kind_are_named(model):
     assert "input 'x' is float32 [1, 4], not int32 [batch, length]" in problems
     assert problems[0] in [f"inputs are named {names}, not ['ids', 'mask', 'segment_ids']" for names in (["x", "y"], ["y", "x"])]
     assert any(each.startswith("inputs differ in shape: ") for each in problems)
-    assert "outputs are named ['scores'], not ['probabilities']" in problems
+    assert "outputs are named ['scores'], not ['probabilities', 'text_vector']" in problems
 
 
 def test_other_names_may_be_asked_for(model):
     path = model(converted(lambda items: {"scores": tf_float(items)}, [("items", np.int32, (1, 4))]))
-    assert lint(path, inputs=["items"], output="scores") == []
+    assert lint(path, inputs=["items"], outputs=["scores"]) == []
 
 
 def tf_float(values):

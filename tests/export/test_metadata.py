@@ -34,8 +34,9 @@ def test_what_was_written_is_read_back():
     assert metadata["version"] == "0.1.0"
     assert metadata["files"] == {"labels.txt": "".join(f"{label}\n" for label in LABELS), "vocab.txt": PIECES}
     (graph,) = metadata["subgraph_metadata"]
-    (output,) = graph["output_tensor_metadata"]
-    assert output["name"] == "probabilities"
+    output, vector = graph["output_tensor_metadata"]
+    assert (output["name"], vector["name"]) == ("probabilities", "text_vector")
+    assert "associated_files" not in vector
     assert output["stats"] == {"max": [1.0], "min": [0.0]}
     assert [(file["name"], file["type"]) for file in output["associated_files"]] == [("labels.txt", "TENSOR_AXIS_LABELS")]
     (unit,) = graph["input_process_units"]
@@ -49,6 +50,13 @@ def test_inputs_are_described_in_the_order_of_the_file(tmp_path):
     described = [each["name"] for each in graph["input_tensor_metadata"]]
     assert described == [each.name for each in examine(tmp_path / "model.tflite").inputs]
     assert described != ["ids", "mask", "segment_ids"], "the converter kept our order: this test could not fail"
+
+
+def test_the_probabilities_come_first_in_the_file(tmp_path):
+    for name, content in (("plain", tiny_tflite()), ("described", with_metadata(tiny_tflite()))):
+        (tmp_path / name).write_bytes(content)
+    assert [each.name for each in examine(tmp_path / "described").outputs] == ["probabilities", "text_vector"]
+    assert examine(tmp_path / "plain").outputs[0].name == "text_vector", "the order is ours already: this test could not fail"
 
 
 @pytest.mark.parametrize("variant", ["float32", "float16", "dynamic_int8"])

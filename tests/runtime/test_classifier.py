@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from tests.tiny_classifier import LABELS, MAX_LENGTH, VOCABULARY, tiny_tflite
+from tests.tiny_classifier import LABELS, MAX_LENGTH, VOCABULARY, converted, tiny_model, tiny_tflite
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import write_bundle
 from tfarch.runtime import Classifier, Tokeniser, load
+from tfarch.runtime.scope import ScopeRule, Score, unit
 
 TEXTS = [
     "Where is my card?",
@@ -135,9 +136,41 @@ def test_without_a_threshold_nothing_is_called_out_of_scope(tokeniser, file_of):
     assert len(prediction.top) == len(LABELS)
 
 
-def test_an_unknown_out_of_scope_method_is_refused(tokeniser, file_of):
-    with pytest.raises(InputError, match="unknown out-of-scope method 'magic'; known: max_probability"):
-        Classifier(file_of(tiny_tflite()), tokeniser, LABELS, MAX_LENGTH, out_of_scope={"method": "magic", "threshold": 0})
+def test_a_method_that_looks_at_text_vectors_judges_by_them(tokeniser, file_of, classifier):
+    vectors = classifier.vectors(TEXTS)
+    rule = ScopeRule(Score("nearest_neighbour", {"neighbours": unit(vectors[:1]), "nth": np.array(1)}), 0.999)
+    judging = Classifier(file_of(tiny_tflite()), tokeniser, LABELS, MAX_LENGTH, out_of_scope=rule)
+    stated = [each.out_of_scope for each in judging.predict(TEXTS, batch_size=1)]
+    assert stated == list((unit(vectors) @ unit(vectors[0:1]).T)[:, 0] < 0.999)
+    assert stated[0] is False
+    assert any(stated)
+
+
+def test_text_vectors_are_those_of_the_file_in_the_order_given(classifier, tokeniser):
+    run = Interpreter(model_content=tiny_tflite()).get_signature_runner("serving_default")
+    rows = [ids[None, :] for ids in tokeniser.encode(TEXTS, MAX_LENGTH)]
+    expected = np.concatenate([run(ids=ids, mask=np.ones_like(ids), segment_ids=np.zeros_like(ids))["text_vector"] for ids in rows])
+    probabilities, vectors = classifier.answers(TEXTS, batch_size=3)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    np.testing.assert_allclose(probabilities, classifier.probabilities(TEXTS), atol=1e-6)
+    assert np.ptp(expected, axis=0).max() > 0.1, "all vectors are alike: this test could not fail"
+
+
+def test_a_file_without_text_vectors_answers_but_has_none(tokeniser, file_of, expected):
+    import tensorflow as tf
+
+    older = converted(
+        lambda ids, mask, segment_ids: {"probabilities": tiny_model()([ids, mask, segment_ids])},
+        [(name, tf.int32, (None, None)) for name in ("ids", "mask", "segment_ids")],
+    )
+    file = file_of(older)
+    classifier = Classifier(file, tokeniser, LABELS, MAX_LENGTH)
+    np.testing.assert_allclose(classifier.probabilities(TEXTS), expected, atol=1e-6)
+    with pytest.raises(BundleError, match=r"has no output text_vector .*export it again"):
+        classifier.vectors(TEXTS)
+    rule = ScopeRule(Score("energy", {"kernel": np.zeros((32, 4)), "bias": np.zeros(4)}), 0.0)
+    with pytest.raises(BundleError, match="has no output text_vector, which the out-of-scope method energy needs"):
+        Classifier(file, tokeniser, LABELS, MAX_LENGTH, out_of_scope=rule)
 
 
 def test_a_text_of_a_million_characters_is_cut(classifier):

@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from tfarch.errors import BundleError
-from tfarch.runtime.bundle import read_bundle, sha256, verify_bundle
+from tfarch.runtime.bundle import read_bundle, read_out_of_scope, sha256, verify_bundle
 
 FILES = {"model.tflite": b"weights", "vocab.txt": b"[PAD]\n[UNK]\n", "saved_model/1/saved_model.pb": b"graph"}
 
@@ -52,7 +53,7 @@ def test_a_field_of_a_later_minor_version_does_not_hinder(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format_version": 2, "tfarch_version": "9.9.9"}, r"format_version 2 was written by tfarch 9\.9\.9.*update tfarch"),
+        ({"format_version": 3, "tfarch_version": "9.9.9"}, r"format_version 3 was written by tfarch 9\.9\.9.*update tfarch"),
         ({"format_version": 0}, "format_version 0 does not exist"),
         ({"format_version": ...}, "lacks 'format_version'"),
         ({"format_version": "1"}, "format_version is '1', which has the wrong type"),
@@ -77,6 +78,10 @@ def test_a_field_of_a_later_minor_version_does_not_hinder(folder):
         ({"files": {"..\\secret.txt": "0"}}, "names a place outside the bundle"),
         ({"out_of_scope": {"method": "magic", "threshold": 1}}, r"unknown out_of_scope\.method 'magic'; known: max_probability"),
         ({"out_of_scope": {"method": "max_probability"}}, "lacks 'out_of_scope.threshold'"),
+        (
+            {"out_of_scope": {"method": "energy", "threshold": 1, "file": "scope.npz"}},
+            r"files gives no sha256 of 'scope\.npz', which out_of_scope\.file names",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_the_file(folder, changes, message):
@@ -153,3 +158,52 @@ def test_a_missing_saved_model_is_found_by_verifying_all(folder):
     (folder / "saved_model/1/saved_model.pb").unlink()
     with pytest.raises(BundleError, match=r"saved_model\.pb: the file is missing"):
         verify_bundle(folder)
+
+
+STATISTICS = {"kernel": np.eye(2, dtype=np.float32), "bias": np.array([0.0, 1.0], np.float32)}
+
+
+def with_statistics(folder, **arrays):
+    np.savez(folder / "scope.npz", **arrays)
+    files = {name: sha256(folder / name) for name in (*FILES, "scope.npz")}
+    describe(folder, out_of_scope={"method": "energy", "threshold": -1.5, "file": "scope.npz"}, files=files)
+    return read_bundle(folder)
+
+
+def test_the_statistics_of_the_out_of_scope_rule_are_read(folder):
+    rule = read_out_of_scope(with_statistics(folder, **STATISTICS))
+    assert (rule.score.method, rule.threshold) == ("energy", -1.5)
+    np.testing.assert_array_equal(rule.score.statistics["kernel"], STATISTICS["kernel"])
+
+
+def test_a_bundle_without_a_rule_has_none(folder):
+    describe(folder, out_of_scope=None)
+    assert read_out_of_scope(read_bundle(folder)) is None
+
+
+def test_statistics_that_lack_an_array_are_told(folder):
+    with pytest.raises(BundleError, match=r"scope\.npz: energy lacks bias \(export the bundle again\)"):
+        read_out_of_scope(with_statistics(folder, kernel=STATISTICS["kernel"]))
+
+
+def test_changed_statistics_are_found_where_they_are_opened(folder):
+    bundle = with_statistics(folder, **STATISTICS)
+    (folder / "scope.npz").write_bytes(b"changed")
+    with pytest.raises(BundleError, match=r"scope\.npz: is not the file that was exported"):
+        read_out_of_scope(bundle)
+    with pytest.raises(BundleError, match=r"scope\.npz: holds no arrays"):
+        read_out_of_scope(bundle, verify=False)
+    (folder / "scope.npz").unlink()
+    with pytest.raises(BundleError, match=r"scope\.npz: the file is missing"):
+        read_out_of_scope(bundle)
+
+
+def test_statistics_that_would_run_code_are_refused(folder):
+    np.savez(folder / "scope.npz", kernel=np.array([{}], dtype=object))
+    describe(
+        folder,
+        out_of_scope={"method": "energy", "threshold": 0, "file": "scope.npz"},
+        files={name: sha256(folder / name) for name in (*FILES, "scope.npz")},
+    )
+    with pytest.raises(BundleError, match=r"scope\.npz: holds no arrays: Object arrays cannot be loaded"):
+        read_out_of_scope(read_bundle(folder))

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tfarch.errors import InputError
 from tfarch.export.metadata import read_metadata, signature_names
-from tfarch.runtime.classifier import INPUTS, OUTPUT
+from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
 
 _OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
@@ -122,13 +122,13 @@ def examine(path: str | Path) -> FileFacts:
     )
 
 
-def lint(path: str | Path, *, inputs: Sequence[str] = INPUTS, output: str = OUTPUT) -> list[str]:
+def lint(path: str | Path, *, inputs: Sequence[str] = INPUTS, outputs: Sequence[str] = (OUTPUT, VECTOR)) -> list[str]:
     """Why a TFLite file may not ship, a sentence each; an empty list for a good one.
 
     Args:
         path: the file.
         inputs: names that its int32 inputs `[batch, length]` must have in the signature `serving_default`, in any order.
-        output: name of its one float32 output `[batch, classes]`.
+        outputs: names that its float32 outputs `[batch, size]` must have, in any order where there are no metadata; those after the first may be absent.
 
     Raises:
         InputError: not a TFLite file.
@@ -151,11 +151,12 @@ def lint(path: str | Path, *, inputs: Sequence[str] = INPUTS, output: str = OUTP
             problems.append(f"input {each.name!r} is {_form(each)}, not int32 [batch, length]")
     if len({each.shape for each in facts.inputs}) > 1:
         problems.append(f"inputs differ in shape: {', '.join(f'{each.name} {_form(each)}' for each in facts.inputs)}")
-    if [each.name for each in facts.outputs] != [output]:
-        problems.append(f"outputs are named {[each.name for each in facts.outputs]}, not {[output]}")
+    names = [each.name for each in facts.outputs]
+    if outputs[0] not in names or not {*names} <= {*outputs}:
+        problems.append(f"outputs are named {names}, not {list(outputs)}")
     for each in facts.outputs:
         if each.dtype != "float32" or len(each.shape) != 2 or each.shape[-1] is None:
-            problems.append(f"output {each.name!r} is {_form(each)}, not float32 [batch, classes]")
+            problems.append(f"output {each.name!r} is {_form(each)}, not float32 [batch, size]")
     return problems + _metadata_problems(path, facts)
 
 

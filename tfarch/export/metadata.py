@@ -21,7 +21,7 @@ from flatbuffers import number_types
 from flatbuffers.table import Table
 
 from tfarch.errors import InputError
-from tfarch.runtime.classifier import INPUTS, SIGNATURE
+from tfarch.runtime.classifier import INPUTS, OUTPUT, SIGNATURE, VECTOR
 
 METADATA_BUFFER = "TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
@@ -102,6 +102,8 @@ _DESCRIPTIONS = {
     "ids": "Word piece ids of the text: [CLS], pieces, [SEP]; at most {max_length}",
     "mask": "1 for every id of the text, 0 for padding",
     "segment_ids": "0 for every id: one text",
+    OUTPUT: "Calibrated probability of every label",
+    VECTOR: "The encoder's vector of the text, which the last layer reads; no scores of labels",
 }
 
 
@@ -118,11 +120,13 @@ def write_metadata(
 ) -> bytes:
     """A TFLite classifier with metadata, labels.txt and vocab.txt inside.
 
-    The weights keep their bytes and are aligned to 16, so the file gives the same answers. Its tensors are described in the file's own
-    order, which the converter chooses. Older metadata give way. The same arguments give the same bytes.
+    The weights keep their bytes and are aligned to 16, so the file gives the same answers. Its inputs are described in the file's own
+    order, which the converter chooses; the probabilities become its first output, as MediaPipe's Text Classifier takes every output for the scores
+    of a head and its users look at the first. Older metadata give way. The same arguments give the same bytes.
 
     Args:
-        tflite: the converter's file or its bytes: a signature `serving_default` with the inputs ids, mask and segment_ids and one output.
+        tflite: the converter's file or its bytes: a signature `serving_default` with the inputs ids, mask and segment_ids, and the
+            output probabilities, alone or with text_vector.
         name, description, version: of the model, for whoever reads the file.
         labels: names of the classes in the order of the output.
         vocabulary: the text of vocab.txt, a word piece a line.
@@ -137,9 +141,11 @@ def write_metadata(
     if any(model.Buffers(index).Offset() > 1 for index in range(model.BuffersLength())):
         raise InputError("keeps weights outside the FlatBuffer (a file over 2 GB)", file=where)
     inputs, outputs = signature_names(model)
-    if sorted(inputs) != sorted(INPUTS) or len(outputs) != 1:
-        raise InputError(f"has inputs {inputs} and outputs {outputs}; expected {', '.join(INPUTS)} and one output", file=where)
-    _check_labels(labels, model, where)
+    if sorted(inputs) != sorted(INPUTS) or OUTPUT not in outputs or not {*outputs} <= {OUTPUT, VECTOR}:
+        expected = f"{', '.join(INPUTS)}, and {OUTPUT} with or without {VECTOR}"
+        raise InputError(f"has inputs {inputs} and outputs {outputs}; expected {expected}", file=where)
+    order = sorted(range(len(outputs)), key=lambda place: outputs[place] != OUTPUT)
+    _check_labels(labels, model, order[0], where)
 
     metadata = {
         "name": name,
@@ -152,13 +158,14 @@ def write_metadata(
                 "name": SIGNATURE,
                 "input_tensor_metadata": [_tensor(each, _DESCRIPTIONS[each].format(max_length=max_length)) for each in inputs],
                 "output_tensor_metadata": [
-                    _tensor(outputs[0], "Calibrated probability of every label")
+                    _tensor(OUTPUT, _DESCRIPTIONS[OUTPUT])
                     | {
                         "stats": {"max": [1.0], "min": [0.0]},
                         "associated_files": [
                             {"name": LABELS_FILE, "description": "Labels of the output, a line each", "type": "TENSOR_AXIS_LABELS"}
                         ],
-                    }
+                    },
+                    *(_tensor(outputs[place], _DESCRIPTIONS[outputs[place]]) for place in order[1:]),
                 ],
                 "input_process_units": [
                     {
@@ -174,7 +181,7 @@ def write_metadata(
     }
     builder = flatbuffers.Builder(1024)
     builder.Finish(_write_table(builder, "ModelMetadata", metadata), b"M001")
-    described = _with_buffer(model, METADATA_BUFFER, bytes(builder.Output()))
+    described = _with_buffer(model, METADATA_BUFFER, bytes(builder.Output()), order)
     return _append_files(described, {LABELS_FILE: "".join(f"{label}\n" for label in labels), VOCABULARY_FILE: vocabulary})
 
 
@@ -219,12 +226,12 @@ def _model(body: bytes, where: str | Path | None) -> schema.Model:
     return schema.Model.GetRootAs(body)
 
 
-def _check_labels(labels: Sequence[str], model: schema.Model, where: str | Path | None) -> None:
+def _check_labels(labels: Sequence[str], model: schema.Model, output: int, where: str | Path | None) -> None:
     for index, label in enumerate(labels):
         if not label or label.splitlines() != [label] or label != label.strip():
             raise InputError(f"label {index} is {label!r}: it cannot stand on a line of {LABELS_FILE}", mend="rename it")
     graph = model.Subgraphs(0)
-    classes = int(graph.Tensors(graph.Outputs(0)).ShapeAsNumpy()[-1])
+    classes = int(graph.Tensors(graph.Outputs(output)).ShapeAsNumpy()[-1])
     if classes != len(labels):
         raise InputError(f"gives {classes} probabilities, but there are {len(labels)} labels", file=where)
 
@@ -243,9 +250,11 @@ class _AlignedBuffer(schema.BufferT):
         return super().Pack(builder)
 
 
-def _with_buffer(model: schema.Model, name: str, content: bytes) -> bytes:
-    """The model with a buffer known by `name` in its list of metadata, in place of an older one of that name; all buffers aligned."""
+def _with_buffer(model: schema.Model, name: str, content: bytes, order: Sequence[int]) -> bytes:
+    """The model with a buffer known by `name` in its list of metadata, in place of an older one of that name, and its outputs in the `order` of their
+    places; all buffers aligned."""
     copy = schema.ModelT.InitFromObj(model)
+    copy.subgraphs[0].outputs = [int(copy.subgraphs[0].outputs[place]) for place in order]
     copy.metadata = [each for each in copy.metadata or () if each.name != name.encode()]
     copy.buffers.append(schema.BufferT(np.frombuffer(content, np.uint8)))
     copy.metadata.append(schema.MetadataT(name, len(copy.buffers) - 1))

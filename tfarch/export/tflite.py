@@ -19,7 +19,9 @@ VARIANTS: dict[str, dict] = {
 
 
 class Converter:
-    """Makes TFLite files of one model with inputs ids, mask, segment_ids (int32 `[batch, length]`) and one output, named as its output layer.
+    """Makes TFLite files of one model with inputs ids, mask, segment_ids (int32 `[batch, length]`).
+
+    The outputs are named as the keys of a model that gives a dictionary, or as the one output layer.
 
     >>> with Converter(model) as converter:
     ...     files = {variant: converter.convert(variant) for variant in VARIANTS}
@@ -34,11 +36,12 @@ class Converter:
         self._folder = tempfile.TemporaryDirectory()
 
     def __enter__(self) -> Converter:
-        model, output = self._model, self._model.output_names[0]
+        model = self._model
 
         @tf.function(input_signature=[tf.TensorSpec(self._shape, tf.int32, name=name) for name in ("ids", "mask", "segment_ids")])
         def run(ids, mask, segment_ids):
-            return {output: model({"ids": ids, "mask": mask, "segment_ids": segment_ids}, training=False)}
+            outputs = model({"ids": ids, "mask": mask, "segment_ids": segment_ids}, training=False)
+            return outputs if isinstance(outputs, dict) else {model.output_names[0]: outputs}
 
         module = tf.Module()
         module.run = run

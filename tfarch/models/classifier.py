@@ -1,4 +1,5 @@
-"""The classification model: a body and one `Dense` head. It gives logits to train on; `with_probabilities` closes it for export."""
+"""The classification model: a body and one `Dense` head. It gives logits to train on; `with_probabilities` and
+`with_outputs` close it for export."""
 
 from __future__ import annotations
 
@@ -26,7 +27,19 @@ def build_classifier(spec: Spec, classes: int, *, dropout: float = 0.0, attentio
     return tf.keras.Model(inputs, head(vector), name="classifier")
 
 
+def text_vector(model: tf.keras.Model) -> tf.Tensor:
+    """The symbolic text vector `[batch, width]` of a classifier: what its head reads."""
+    return model.get_layer(HEAD).input
+
+
 def with_probabilities(model: tf.keras.Model, temperature: float) -> tf.keras.Model:
     """The same weights with `probabilities = softmax(logits / temperature)` `[batch, classes]` as the output."""
     output = layers.CalibratedSoftmax(temperature, dtype=tf.float32, name="probabilities")(model.output)
     return tf.keras.Model(model.input, output, name="classifier_with_probabilities")
+
+
+def with_outputs(model: tf.keras.Model, temperature: float) -> tf.keras.Model:
+    """The same weights with what an exported file gives: `{"probabilities": [batch, classes], "text_vector": [batch, width]}`, float32."""
+    closed = with_probabilities(model, temperature)
+    vector = tf.keras.layers.Activation("linear", dtype=tf.float32, name="text_vector")(text_vector(model))
+    return tf.keras.Model(model.input, {"probabilities": closed.output, "text_vector": vector}, name="classifier_with_outputs")

@@ -19,12 +19,12 @@ from tfarch.export.linter import lint
 from tfarch.export.metadata import write_metadata
 from tfarch.export.saved_model import write_saved_model
 from tfarch.export.tflite import VARIANTS, Converter
-from tfarch.models.classifier import with_probabilities
+from tfarch.models.classifier import with_outputs, with_probabilities
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import DESCRIPTION
-from tfarch.runtime.classifier import INPUTS, OUTPUT
+from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
 
 MODEL, VOCABULARY, SAVED_MODEL, CARD = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md"
 MANIFEST = "manifest.json"
@@ -109,7 +109,8 @@ def _write(config: Config, trained: TrainedClassifier, folder: RunFolder, app: s
     exported: list[Exported] = []
     variants = list(dict.fromkeys([*config.export.variants, config.export.ship, "float32"]))
     for stage in trained.stages:
-        model = with_probabilities(trained.build(stage), stage.calibration["temperature"])
+        plain, temperature = trained.build(stage), stage.calibration["temperature"]
+        model = with_outputs(plain, temperature)
         for length in (None, *config.export.lengths):
             with Converter(model, length=length) as converter:
                 for variant in variants:
@@ -121,7 +122,7 @@ def _write(config: Config, trained: TrainedClassifier, folder: RunFolder, app: s
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
         if stage is shipped_stage:
             variant = _name(stage, config.export.ship, None)
-            _write_bundle(trained, stage, model, folder, app, variant, beside / f"{variant}.tflite")
+            _write_bundle(trained, stage, with_probabilities(plain, temperature), folder, app, variant, beside / f"{variant}.tflite")
     folder.write_json(beside / MANIFEST, [asdict(each) for each in exported])
     return exported
 
@@ -171,7 +172,10 @@ def _write_bundle(
         "out_of_scope": dict(stage.out_of_scope),
         "signature": {
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
-            "outputs": [{"name": OUTPUT, "dtype": "float32", "shape": [None, classes]}],
+            "outputs": [
+                {"name": OUTPUT, "dtype": "float32", "shape": [None, classes]},
+                {"name": VECTOR, "dtype": "float32", "shape": [None, trained.spec.width]},
+            ],
         },
         "provenance": trained.provenance,
     }

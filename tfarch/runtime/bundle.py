@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import numpy as np
+
 import tfarch
 from tfarch.errors import BundleError
+from tfarch.runtime.scope import METHODS, ScopeRule, Score
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: the model gives text vectors, and out_of_scope may name a file of statistics
 DESCRIPTION = "bundle.json"
 TASKS = ("text_classification",)
-OUT_OF_SCOPE_METHODS = ("max_probability",)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,33 @@ def verify_bundle(folder: str | Path) -> Bundle:
     return bundle
 
 
+def read_out_of_scope(bundle: Bundle, *, verify: bool = True) -> ScopeRule | None:
+    """The bundle's rule of what is out of scope; None where it has none.
+
+    Raises:
+        BundleError: its file of statistics is missing, damaged, or does not hold what the method needs.
+    """
+    described = bundle.description.get("out_of_scope")
+    if described is None:
+        return None
+    statistics: dict[str, np.ndarray] = {}
+    file = bundle.folder / DESCRIPTION
+    if "file" in described:
+        file = bundle.path(described["file"])
+        _check_exists(file)
+        if verify:
+            _check_hash(bundle, described["file"])
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                statistics = {name: arrays[name] for name in arrays.files}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise BundleError(f"holds no arrays: {error}", file=file, mend="copy the bundle again from where it was made") from error
+    try:
+        return ScopeRule(Score(described["method"], statistics), float(described["threshold"]))
+    except ValueError as error:
+        raise BundleError(str(error), file=file, mend="export the bundle again") from error
+
+
 def sha256(file: Path) -> str:
     """The sha256 of a file's bytes in hexadecimal."""
     with open(file, "rb") as stream:
@@ -154,17 +184,19 @@ def _check_description(bundle: Bundle) -> None:
     hashes = _field(bundle, "files", dict)
     for name in hashes:
         bundle.path(name)
-    for name in ("model.file", "tokeniser.file"):
+    names = ["model.file", "tokeniser.file"]
+    if description.get("out_of_scope") is not None:
+        method = _field(bundle, "out_of_scope.method", str)
+        if method not in METHODS:
+            raise BundleError(f"unknown out_of_scope.method {method!r}; known: {', '.join(METHODS)}", file=file)
+        _field(bundle, "out_of_scope.threshold", (int, float))
+        if "file" in description["out_of_scope"]:
+            names.append("out_of_scope.file")
+    for name in names:
         value = _field(bundle, name, str)
         bundle.path(value)
         if value not in hashes:
             raise BundleError(f"files gives no sha256 of {value!r}, which {name} names", file=file)
-
-    if description.get("out_of_scope") is not None:
-        method = _field(bundle, "out_of_scope.method", str)
-        if method not in OUT_OF_SCOPE_METHODS:
-            raise BundleError(f"unknown out_of_scope.method {method!r}; known: {', '.join(OUT_OF_SCOPE_METHODS)}", file=file)
-        _field(bundle, "out_of_scope.threshold", (int, float))
 
 
 def _field(bundle: Bundle, name: str, kind: type | tuple[type, ...]) -> Any:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from tfarch.errors import BundleError, InputError, unknown
-from tfarch.runtime.bundle import OUT_OF_SCOPE_METHODS, read_bundle
+from tfarch.errors import BundleError, InputError
+from tfarch.runtime.bundle import read_bundle, read_out_of_scope
+from tfarch.runtime.scope import ScopeRule
 from tfarch.runtime.tokeniser import Tokeniser
 
 INPUTS = ("ids", "mask", "segment_ids")
-OUTPUT = "probabilities"
+OUTPUT, VECTOR = "probabilities", "text_vector"
 SIGNATURE = "serving_default"
 
 # Lengths are padded to a multiple of this, so that fewer queries change the input's shape: a change costs 0.15 to 0.3 ms, a padded token
@@ -34,7 +35,7 @@ class Prediction:
 
     text: as it was given.
     label, probability: the most probable class.
-    out_of_scope: whether the probability is under the bundle's threshold; None where the bundle has none.
+    out_of_scope: whether the text's score is under the bundle's threshold; None where the bundle has none.
     top: the most probable classes with their probabilities, best first.
     """
 
@@ -64,17 +65,18 @@ class Classifier:
 
     Args:
         model_file: a TFLite file with the signature `serving_default`: int32 ids, mask, segment_ids `[batch, length]` -> float32
-            probabilities `[batch, classes]`. Dynamic dimensions are resized; a fixed `[1, length]` is padded to, a text at a time.
+            probabilities `[batch, classes]` and text_vector `[batch, width]`, which older files lack. Dynamic dimensions are resized; a fixed
+            `[1, length]` is padded to, a text at a time.
         tokeniser: turns texts into ids; padding is id 0.
         labels: names of the classes in the order of the output.
         max_length: tokens of a text, [CLS] and [SEP] included; longer texts are cut (also to a shorter fixed length of the file).
         threads: threads of the interpreter.
-        out_of_scope: `{"method": "max_probability", "threshold": ...}`, or None where no text is called out of scope.
+        out_of_scope: the score and threshold of "I don't know", or None where no text is called out of scope.
         bundle: the whole of bundle.json, for whoever wants to look.
 
     Raises:
         BundleError: the file cannot be run, or does not fit the labels.
-        InputError: `threads` is not a positive whole number, or an unknown out-of-scope method.
+        InputError: `threads` is not a positive whole number.
     """
 
     def __init__(
@@ -85,43 +87,67 @@ class Classifier:
         max_length: int,
         *,
         threads: int = 1,
-        out_of_scope: Mapping[str, Any] | None = None,
+        out_of_scope: ScopeRule | None = None,
         bundle: Mapping[str, Any] | None = None,
     ):
         _require_positive("threads", threads)
         self.labels = tuple(labels)
         self.bundle = dict(bundle or {})
         self.tokeniser = tokeniser
-        self._threshold = _threshold(out_of_scope)
+        self.out_of_scope = out_of_scope
         self._lock = threading.Lock()
-        self._interpreter, self._inputs, self._output = _open(Path(model_file), threads, len(self.labels))
+        self._interpreter, self._inputs, self._outputs = _open(Path(model_file), threads, len(self.labels))
+        if out_of_scope is not None and out_of_scope.score.needs_vectors and VECTOR not in self._outputs:
+            raise BundleError(f"has no output {VECTOR}, which the out-of-scope method {out_of_scope.score.method} needs", file=model_file)
         # -1 where the file leaves a dimension open.
         self._fixed_batch, self._fixed_length = map(int, self._inputs["ids"]["shape_signature"])
         self._shape = tuple(map(int, self._inputs["ids"]["shape"]))
         self.max_length = max_length if self._fixed_length < 0 else min(max_length, self._fixed_length)
 
     def probabilities(self, texts: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
-        """Probabilities of the classes, float32 `[texts, classes]`, in the order of `texts`; an empty list gives `[0, classes]`.
+        """Probabilities of the classes, float32 `[texts, classes]`, as `answers` gives them."""
+        return self._answers(texts, batch_size, (OUTPUT,))[0]
+
+    def vectors(self, texts: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
+        """The encoder's vectors of the texts, float32 `[texts, width]`, as `answers` gives them.
+
+        Raises:
+            InputError: as `answers`.
+            BundleError: the file was exported without them.
+        """
+        return self._answers(texts, batch_size, (VECTOR,))[0]
+
+    def answers(self, texts: Sequence[str], *, batch_size: int = 32) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of the classes, float32 `[texts, classes]`, and text vectors, `[texts, width]`, in the order of `texts`.
 
         Texts are sorted by length inside, so that a batch is padded little. The empty string is a text: [CLS] [SEP]. The company in a batch
         changes a text's probabilities by rounding alone: about 1e-7 in a float32 file, up to 2e-3 in an int8 one, which rounds activations.
 
         Raises:
             InputError: a text that is not str (names its index), or one str where a list of them is expected.
+            BundleError: the file was exported without text vectors.
         """
+        return self._answers(texts, batch_size, (OUTPUT, VECTOR))
+
+    def _answers(self, texts: Sequence[str], batch_size: int, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
         texts = _checked(texts)
         _require_positive("batch_size", batch_size)
+        for name in names:
+            if name not in self._outputs:
+                raise BundleError(f"the model file has no output {name}", mend="export it again with this version of tfarch")
         if self._fixed_batch > 0:
             batch_size = self._fixed_batch
-        result = np.empty((len(texts), len(self.labels)), np.float32)
+        results = tuple(np.empty((len(texts), self._outputs[name]["shape"][-1]), np.float32) for name in names)
         window = batch_size * _WINDOW_BATCHES
         for start in range(0, len(texts), window):
             encoded = self.tokeniser.encode(texts[start : start + window], self.max_length)
             order = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))
             for first in range(0, len(order), batch_size):
                 batch = order[first : first + batch_size]
-                result[[start + index for index in batch]] = self._run([encoded[index] for index in batch])
-        return result
+                outputs = self._run([encoded[index] for index in batch], names)
+                for result, output in zip(results, outputs, strict=True):
+                    result[[start + index for index in batch]] = output
+        return results
 
     def predict(self, texts: Sequence[str], *, top: int = 3, batch_size: int = 32) -> list[Prediction]:
         """The `top` most probable labels of each text, in the order of `texts`.
@@ -133,17 +159,26 @@ class Classifier:
             InputError: as `probabilities`; `top` under 1.
         """
         _require_positive("top", top)
-        texts = _checked(texts)
-        return [self._prediction(text, row, top) for text, row in zip(texts, self.probabilities(texts, batch_size=batch_size), strict=True)]
+        texts, rule = _checked(texts), self.out_of_scope
+        if rule is None:
+            probabilities = self.probabilities(texts, batch_size=batch_size)
+            rejected = [None] * len(texts)
+        elif rule.score.needs_vectors:
+            probabilities, vectors = self.answers(texts, batch_size=batch_size)
+            rejected = rule.rejects(probabilities, vectors).tolist()
+        else:
+            probabilities = self.probabilities(texts, batch_size=batch_size)
+            rejected = rule.rejects(probabilities, None).tolist()
+        return [self._prediction(*each, top) for each in zip(texts, probabilities, rejected, strict=True)]
 
-    def _prediction(self, text: str, probabilities: np.ndarray, top: int) -> Prediction:
+    def _prediction(self, text: str, probabilities: np.ndarray, rejected: bool | None, top: int) -> Prediction:
         best = np.argsort(-probabilities, kind="stable")[:top]
         ranked = tuple((self.labels[index], float(probabilities[index])) for index in best)
         label, probability = ranked[0]
-        return Prediction(text, label, probability, None if self._threshold is None else probability < self._threshold, ranked)
+        return Prediction(text, label, probability, rejected, ranked)
 
-    def _run(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities `[rows, classes]` of token ids, one batch."""
+    def _run(self, rows: Sequence[np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+        """The outputs `[rows, ...]` of token ids, one batch."""
         longest = max(map(len, rows))
         length = self._fixed_length if self._fixed_length > 0 else min(-(-longest // _LENGTH_STEP) * _LENGTH_STEP, self.max_length)
         ids = np.zeros((len(rows), length), np.int32)
@@ -160,7 +195,7 @@ class Classifier:
             for name, values in zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True):
                 self._interpreter.set_tensor(self._inputs[name]["index"], values)
             self._interpreter.invoke()
-            return self._interpreter.get_tensor(self._output["index"])
+            return tuple(self._interpreter.get_tensor(self._outputs[name]["index"]) for name in names)
 
 
 def load(bundle: str | Path, *, threads: int = 1, verify: bool = True) -> Classifier:
@@ -169,7 +204,7 @@ def load(bundle: str | Path, *, threads: int = 1, verify: bool = True) -> Classi
     Args:
         bundle: the folder that holds bundle.json.
         threads: threads of the interpreter.
-        verify: check the sha256 of the model and the vocabulary, the two files that are opened; `verify_bundle` checks every file.
+        verify: check the sha256 of the files that are opened (model, vocabulary, out-of-scope statistics); `verify_bundle` checks every file.
 
     Raises:
         BundleError: the bundle is damaged, incomplete or of a later format; says what is wrong and the mend.
@@ -182,13 +217,13 @@ def load(bundle: str | Path, *, threads: int = 1, verify: bool = True) -> Classi
         found.labels,
         found.max_length,
         threads=threads,
-        out_of_scope=found.description.get("out_of_scope"),
+        out_of_scope=read_out_of_scope(found, verify=verify),
         bundle=found.description,
     )
 
 
-def _open(file: Path, threads: int, classes: int) -> tuple[Interpreter, dict[str, dict], dict]:
-    """The interpreter of a file with the details of its inputs by name and of its output."""
+def _open(file: Path, threads: int, classes: int) -> tuple[Interpreter, dict[str, dict], dict[str, dict]]:
+    """The interpreter of a file with the details of its inputs and outputs by name."""
     if not file.is_file():
         raise BundleError("there is no such model file", file=file)
     with open(file, "rb") as stream:
@@ -213,16 +248,7 @@ def _open(file: Path, threads: int, classes: int) -> tuple[Interpreter, dict[str
         raise BundleError(f"has the outputs {sorted(outputs)}; expected {OUTPUT}", file=file)
     if outputs[OUTPUT]["shape"][-1] != classes:
         raise BundleError(f"gives {outputs[OUTPUT]['shape'][-1]} probabilities, but there are {classes} labels", file=file)
-    return interpreter, inputs, outputs[OUTPUT]
-
-
-def _threshold(out_of_scope: Mapping[str, Any] | None) -> float | None:
-    """The probability under which a text is out of scope."""
-    if out_of_scope is None:
-        return None
-    if out_of_scope["method"] not in OUT_OF_SCOPE_METHODS:
-        raise unknown("out-of-scope method", out_of_scope["method"], OUT_OF_SCOPE_METHODS)
-    return float(out_of_scope["threshold"])
+    return interpreter, inputs, outputs
 
 
 def _checked(texts: Iterable[str]) -> list[str]:

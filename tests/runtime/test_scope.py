@@ -1,0 +1,93 @@
+"""Each score of how much a text looks in scope, against its definition written out row by row."""
+
+import numpy as np
+import pytest
+
+from tfarch.runtime.scope import METHODS, ScopeRule, Score, unit
+
+ROWS, WIDTH, CLASSES = 50, 6, 4
+RANDOM = np.random.default_rng(0)
+VECTORS = RANDOM.normal(size=(ROWS, WIDTH)).astype(np.float32)
+KERNEL, BIAS = RANDOM.normal(size=(WIDTH, CLASSES)).astype(np.float32), RANDOM.normal(size=CLASSES).astype(np.float32)
+LOGITS = VECTORS @ KERNEL + BIAS
+PROBABILITIES = (np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)).astype(np.float32)
+NEIGHBOURS = unit(RANDOM.normal(size=(30, WIDTH)))
+CENTRES, RADII = unit(RANDOM.normal(size=(CLASSES, WIDTH))) * 0.8, RANDOM.uniform(0.2, 1.0, CLASSES).astype(np.float32)
+
+
+def test_the_highest_probability_is_read_off():
+    np.testing.assert_allclose(Score("max_probability")(PROBABILITIES, None), PROBABILITIES.max(axis=1))
+
+
+def test_the_energy_is_the_log_of_the_summed_exponentials_of_the_logits():
+    found = Score("energy", {"kernel": KERNEL, "bias": BIAS})(PROBABILITIES, VECTORS)
+    np.testing.assert_allclose(found, np.log(np.exp(LOGITS.astype(np.float64)).sum(axis=1)), atol=1e-5)
+
+
+def test_large_logits_do_not_overflow_the_energy():
+    found = Score("energy", {"kernel": KERNEL * 1e4, "bias": BIAS})(PROBABILITIES, VECTORS)
+    np.testing.assert_allclose(found, (VECTORS.astype(np.float64) @ (KERNEL * 1e4) + BIAS).max(axis=1), rtol=1e-6)
+
+
+def test_the_mahalanobis_distance_is_measured_in_the_metric_of_the_covariance():
+    mixing = RANDOM.normal(size=(WIDTH, WIDTH))
+    covariance = mixing @ mixing.T + np.eye(WIDTH)
+    whitening = np.linalg.cholesky(np.linalg.inv(covariance))
+    means = RANDOM.normal(size=(CLASSES, WIDTH))
+    found = Score("mahalanobis", {"whitening": whitening.astype(np.float32), "means": (means @ whitening).astype(np.float32)})(
+        None or PROBABILITIES, VECTORS
+    )
+    expected = [-min((v - m) @ np.linalg.inv(covariance) @ (v - m) for m in means) for v in VECTORS.astype(np.float64)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("nth", [1, 3, 30])
+def test_the_cosine_to_the_nth_nearest_neighbour(nth):
+    found = Score("nearest_neighbour", {"neighbours": NEIGHBOURS, "nth": np.array(nth)})(PROBABILITIES, VECTORS)
+    cosines = np.sort(unit(VECTORS) @ NEIGHBOURS.T, axis=1)[:, ::-1]
+    np.testing.assert_allclose(found, cosines[:, nth - 1], atol=1e-6)
+
+
+def test_neighbours_are_looked_at_in_pieces_of_the_rows():
+    score = Score("nearest_neighbour", {"neighbours": NEIGHBOURS, "nth": np.array(1)})
+    many = np.tile(VECTORS, (50, 1))
+    np.testing.assert_allclose(score(np.tile(PROBABILITIES, (50, 1)), many), np.tile(score(PROBABILITIES, VECTORS), 50), atol=1e-6)
+
+
+def test_the_boundary_is_measured_in_radii_of_the_class_that_is_nearest_by_them():
+    found = Score("adaptive_boundary", {"centres": CENTRES, "radii": RADII})(PROBABILITIES, VECTORS)
+    expected = [-min(np.linalg.norm(v - c) / r for c, r in zip(CENTRES, RADII, strict=True)) for v in unit(VECTORS)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_row_below_the_threshold_is_rejected_and_one_at_it_is_not():
+    score = Score("max_probability")
+    scores = score(PROBABILITIES, None)
+    rule = ScopeRule(score, float(np.median(scores)))
+    assert rule.rejects(PROBABILITIES, None).sum() == ROWS // 2
+    assert not ScopeRule(score, float(scores.min())).rejects(PROBABILITIES, None).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_row_gives_no_score(method):
+    statistics = {
+        "kernel": KERNEL,
+        "bias": BIAS,
+        "whitening": np.eye(WIDTH),
+        "means": CENTRES,
+        "neighbours": NEIGHBOURS,
+        "nth": np.array(1),
+    }
+    score = Score(method, statistics | {"centres": CENTRES, "radii": RADII})
+    assert score(np.empty((0, CLASSES)), np.empty((0, WIDTH))).shape == (0,)
+
+
+def test_a_score_without_its_statistics_is_refused():
+    with pytest.raises(ValueError, match="energy lacks bias"):
+        Score("energy", {"kernel": KERNEL})
+    with pytest.raises(ValueError, match="unknown method 'magic'; known: max_probability, energy"):
+        Score("magic")
+
+
+def test_vectors_of_zeros_keep_their_length():
+    np.testing.assert_array_equal(unit(np.zeros((1, 3))), np.zeros((1, 3)))
