@@ -23,7 +23,7 @@ ALLOWED = {
     "runtime": set(),
     "data": {"config", "runtime"},
     "models": {"config", "runtime"},
-    "evaluation": set(),
+    "evaluation": {"runtime"},
     "training": {"config", "data", "models", "evaluation"},
     "compression": {"config", "models", "training"},
     "export": {"runtime", "quiet"},

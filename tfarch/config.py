@@ -110,6 +110,17 @@ class CompressConfig:
 
 
 @dataclass(frozen=True)
+class OutOfScopeConfig:
+    """How the model learns to say "I don't know"."""
+
+    method: Literal["auto", "max_probability", "energy", "mahalanobis", "nearest_neighbour", "adaptive_boundary"] = option(
+        "auto", "score that tells what is in scope; auto: the best on validation's out-of-scope rows, without any energy"
+    )
+    keep: float = option(0.99, "share of the right answers on validation that are kept where it has no out-of-scope rows", least=0, most=1)
+    share: float = option(0.1, "share of the questions that is taken to be out of scope, where validation has such rows", least=0, most=1)
+
+
+@dataclass(frozen=True)
 class ExportConfig:
     """Which files are made, and the bounds that they must keep."""
 
@@ -140,6 +151,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     compress: CompressConfig = field(default_factory=CompressConfig)
+    out_of_scope: OutOfScopeConfig = field(default_factory=OutOfScopeConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     seed: int = option(0, "seed of splits, initial weights, order and dropout", least=0, most=2**32 - 1)

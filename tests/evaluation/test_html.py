@@ -89,9 +89,13 @@ def test_every_section_stands_with_its_figures():
         "0123abcd",
         "python -m apps.customer_service run --seed 7",
         "The gate holds.",
+        "energy of the logits",
+        "71.2 %",
+        "94.1 %",
+        "wrong among them",
     ):
         assert expected in page.text, expected
-    assert page.elements.count("svg") == 5
+    assert page.elements.count("svg") == 6
 
 
 def test_nothing_is_loaded_from_anywhere():

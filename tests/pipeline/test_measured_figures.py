@@ -11,8 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 import tfarch
 from tests.tiny_questions import LABELS, OPENINGS, OUT_OF_SCOPE, SETTINGS, WORDS, write_csv
-from tfarch.evaluation.out_of_scope import in_scope_score
 from tfarch.runtime import Classifier
+from tfarch.runtime.scope import METHODS
 from tfarch.runtime.tokeniser import Tokeniser
 
 # Test rows hold a word of another class now and then: nobody gets all of them right.
@@ -38,7 +38,7 @@ def data(tmp_path_factory):
 def run(path, out, **more):
     """The main job from Python; `more` is laid over the tiny settings section by section."""
     settings = yaml.safe_load(SETTINGS)
-    return tfarch.run(path, out=out, settings={name: {**settings[name], **more.get(name, {})} for name in settings})
+    return tfarch.run(path, out=out, settings={name: {**settings.get(name, {}), **more.get(name, {})} for name in {**settings, **more}})
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,14 @@ def variant(report, name):
 
 def answers(out, file):
     """Probabilities of the test rows by an exported file, through the runtime."""
+    return both(out, file)[0]
+
+
+def both(out, file):
+    """Their probabilities and text vectors."""
     description = json.loads((out / "bundle" / "bundle.json").read_text(encoding="utf-8"))
     tokeniser = Tokeniser.from_file(out / "bundle" / "vocab.txt", lowercase=True, strip_accents=True)
-    return Classifier(out / file, tokeniser, description["labels"], description["max_length"]).probabilities(
-        [text for text, _ in TEST + OTHERS]
-    )
+    return Classifier(out / file, tokeniser, description["labels"], description["max_length"]).answers([text for text, _ in TEST + OTHERS])
 
 
 def predicted(out, rows):
@@ -127,14 +130,47 @@ def test_the_out_of_scope_figures_are_those_of_the_bundle(job):
 
 def test_the_threshold_stands_in_the_bundle(job):
     out, report = job
-    assert tfarch.load(out / "bundle").bundle["out_of_scope"] == report["out_of_scope"]
-    assert 0 < report["out_of_scope"]["threshold"] < 1
+    stated, told = tfarch.load(out / "bundle").bundle["out_of_scope"], report["out_of_scope"]
+    assert {name: stated[name] for name in ("method", "threshold", "chosen_on")} == {name: told[name] for name in stated if name != "file"}
+    assert (out / "bundle" / "out_of_scope.npz").exists() == ("file" in stated)
+
+
+def test_every_method_is_measured_on_the_file_that_ships(job):
+    _, report = job
+    told = report["out_of_scope"]
+    assert tuple(each["method"] for each in told["methods"]) == METHODS
+    (own,) = (each for each in told["methods"] if each["method"] == told["method"])
+    metrics = variant(report, report["chosen"])["metrics"]
+    assert own["metrics"] == {name: metrics[name] for name in own["metrics"]}
+    assert len({each["metrics"]["oos_auroc"] for each in told["methods"]}) > 1
+    best = max(told["methods"], key=lambda each: 0.9 * each["valid"]["in_scope_accuracy"] + 0.1 * each["valid"]["oos_recall"])
+    assert own["valid"] == best["valid"], "the method was chosen on validation"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_bundle_judges_by_the_method_asked_for(data, tmp_path, method):
+    out = tmp_path / "out"
+    report = run(data, out, out_of_scope={"method": method})
+    classifier = tfarch.load(out / "bundle")
+    assert classifier.out_of_scope.score.method == method == report["out_of_scope"]["method"]
+    metrics = variant(report, report["chosen"])["metrics"]
+    assert metrics["oos_recall"] == pytest.approx(np.mean([said.out_of_scope for said in predicted(out, OTHERS)]))
+    assert "out_of_scope.npz" in classifier.bundle["files"] or method == "max_probability"
+
+
+def test_the_risk_of_answering_everything_is_the_share_of_wrong_answers(job):
+    out, report = job
+    right = sum(said.label == label for said, (_, label) in zip(predicted(out, TEST + OTHERS), TEST + OTHERS, strict=True))
+    for curve in report["risk_coverage"].values():
+        assert curve["coverage"][-1] == 1
+        assert curve["risk"][-1] == pytest.approx(1 - right / len(TEST + OTHERS))
 
 
 def test_the_auroc_of_each_file_is_that_of_its_own_answers(job):
     out, report = job
     for each in report["variants"]:
-        scores = in_scope_score(answers(out, each["file"]))
+        rule = tfarch.load(out / "bundle").out_of_scope
+        scores = rule.score(*both(out, each["file"]))
         inside, outside = scores[: len(TEST)], scores[len(TEST) :]
         pairs = (inside[:, None] > outside).mean() + 0.5 * (inside[:, None] == outside).mean()
         assert each["metrics"]["oos_auroc"] == pytest.approx(pairs, abs=1e-6)

@@ -13,11 +13,16 @@ import numpy as np
 
 from tfarch.errors import InputError, TfarchError
 from tfarch.evaluation.calibration import expected_calibration_error, negative_log_likelihood, reliability
-from tfarch.evaluation.out_of_scope import in_scope_score
 
 
 def classification_metrics(
-    probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str], *, threshold: float | None = None, bins: int = 15
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    labels: Sequence[str],
+    *,
+    scores: np.ndarray | None = None,
+    threshold: float | None = None,
+    bins: int = 15,
 ) -> dict[str, Any]:
     """The metrics of one variant, as DESIGN 4.3 names them; plain numbers, ready for JSON. Shares are from 0 to 1.
 
@@ -25,7 +30,8 @@ def classification_metrics(
         probabilities: `[n, c]`, rows sum to 1.
         targets: `[n]` class indices; -1 marks a row that is out of scope.
         labels: the `c` class names.
-        threshold: a row whose highest probability is below it is rejected as out of scope; None: nothing is ever rejected.
+        scores: `[n]`, how much each row looks in scope, higher is more; None: its highest probability.
+        threshold: a row whose score is below it is rejected as out of scope; None: nothing is ever rejected.
         bins: bins of the calibration error.
 
     Returns:
@@ -58,7 +64,8 @@ def classification_metrics(
         "per_class": per_class,
     }
     if not scope.all():
-        score_in, score_out = in_scope_score(inside), in_scope_score(probabilities[~scope])
+        scores = probabilities.max(axis=1) if scores is None else np.asarray(scores, np.float64)
+        score_in, score_out = scores[scope], scores[~scope]
         metrics["oos_auroc"] = auroc(-score_out, -score_in)
         metrics["fpr95"] = false_positive_rate_at_95(score_in, score_out)
         if threshold is not None:

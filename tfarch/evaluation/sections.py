@@ -24,6 +24,13 @@ from tfarch.evaluation.metrics import wilson_interval
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
 
 Report = Mapping[str, Any]
+METHOD_NAMES = {
+    "max_probability": "highest probability",
+    "energy": "energy of the logits",
+    "mahalanobis": "Mahalanobis distance",
+    "nearest_neighbour": "nearest training row",
+    "adaptive_boundary": "adaptive boundary",
+}
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,8 @@ def trade(report: Report) -> Child:
 
 
 def probabilities(report: Report) -> Child:
-    """The reliability diagram, temperature and threshold."""
-    diagram, calibration, threshold = report.get("reliability"), report.get("calibration"), report.get("out_of_scope")
+    """The reliability diagram and the temperature."""
+    diagram, calibration = report.get("reliability"), report.get("calibration")
     metrics = at(chosen_variant(report), "metrics") or {}
     facts = [
         ("calibration error (ECE)", _number(metrics.get("ece"), 3)),
@@ -87,20 +94,65 @@ def probabilities(report: Report) -> Child:
         ("temperature", _number(at(calibration, "temperature"), 3)),
         ("fitted on", at(calibration, "fitted_on")),
         ("NLL there, before and after", _pair(at(calibration, "nll_before"), at(calibration, "nll_after"), 4)),
-        ("out of scope below", _number(at(threshold, "threshold"), 3)),
-        ("score", at(threshold, "method")),
-        ("threshold chosen on", at(threshold, "chosen_on")),
-        ("in-scope accuracy, rejected is wrong", _share(metrics.get("in_scope_accuracy"))),
-        ("out-of-scope rows rejected", _share(metrics.get("oos_recall"))),
-        ("AUROC, in scope against out", _number(metrics.get("oos_auroc"), 3)),
-        ("FPR95, out-of-scope rows let in", _share(metrics.get("fpr95"))),
     ]
     plot = None
     if diagram and any(diagram["counts"]):
         drawn = reliability_diagram(diagram["edges"], diagram["accuracy"], diagram["confidence"], diagram["counts"])
         plot = figure(drawn, "Bars: share that is right. Ticks: what the model said. They meet where it is honest.")
     listed = fact_list(facts)
-    return tag("div", plot, listed, class_="plots") if plot or (listed and (calibration or threshold)) else None
+    return tag("div", plot, listed, class_="plots") if plot or (listed and calibration) else None
+
+
+def out_of_scope(report: Report) -> Child:
+    """What is answered "I don't know": the rule, every method beside the chosen one, and the risk of answering more."""
+    rule = report.get("out_of_scope") or {}
+    metrics = at(chosen_variant(report), "metrics") or {}
+    facts = [
+        ("score", rule.get("method") and METHOD_NAMES.get(rule["method"], rule["method"])),
+        ("out of scope below", _number(rule.get("threshold"), 3)),
+        ("chosen on", rule.get("chosen_on")),
+        ("in-scope accuracy, rejected is wrong", _share(metrics.get("in_scope_accuracy"))),
+        ("out-of-scope rows rejected", _share(metrics.get("oos_recall"))),
+        ("AUROC, in scope against out", _number(metrics.get("oos_auroc"), 3)),
+        ("FPR95, out-of-scope rows let in", _share(metrics.get("fpr95"))),
+    ]
+    curves = [
+        Line(name, [100 * each for each in curve["coverage"]], [100 * each for each in curve["risk"]], kind)
+        for key, name, kind in (("score", "by the score", "second"), ("probability", "by the probability", "first"))
+        if (curve := at(report, "risk_coverage", key)) and curve["coverage"]
+    ]
+    plot = None
+    if curves:
+        drawn = line_chart(curves, title="Risk and coverage", x="answered, % of the test rows", y="wrong among them, %", steps=False)
+        plot = figure(drawn, "Where only the surest are answered. A row that is out of scope has no right answer.")
+    listed = fact_list(facts)
+    if not listed and not plot:
+        return None
+    return [tag("div", plot, listed, class_="plots"), _methods(rule)]
+
+
+def _methods(rule: Report) -> Child:
+    rows = [row for row in rule.get("methods") or [] if any(value is not None for value in row["metrics"].values())]
+    if not rows:
+        return None
+    heads = ["in scope, right", "out of scope, rejected", "AUROC", "FPR95", "validation: in scope, right", "out of scope, rejected"]
+    lines = []
+    for row in rows:
+        measured, valid = row["metrics"], row["valid"]
+        badge = tag("span", "chosen", class_="badge") if row["method"] == rule.get("method") else None
+        texts = [
+            _share(measured.get("in_scope_accuracy")),
+            _share(measured.get("oos_recall")),
+            _number(measured.get("oos_auroc"), 3),
+            _share(measured.get("fpr95")),
+            _share(valid.get("in_scope_accuracy")),
+            _share(valid.get("oos_recall")),
+        ]
+        cells = [tag("td", text or ABSENT, class_="number") for text in texts]
+        lines.append(tag("tr", tag("th", METHOD_NAMES.get(row["method"], row["method"]), badge, scope="row"), cells))
+    head = tag("tr", tag("th", "score", scope="col"), [tag("th", each, scope="col", class_="number") for each in heads])
+    note = "Each score at its own threshold, chosen on validation; the first four columns are test rows, with the file that ships."
+    return [scrolled(tag("table", tag("thead", head), tag("tbody", lines), class_="figures pinned")), tag("p", note, class_="note")]
 
 
 def training(report: Report) -> Child:
@@ -282,6 +334,7 @@ SECTIONS = (
     Section("variants", "Variants", variants),
     Section("trade", "Size, latency, quality", trade),
     Section("probabilities", "Probabilities", probabilities),
+    Section("scope", "Out of scope", out_of_scope),
     Section("classes", "Classes", classes),
     Section("confusions", "Confusions", confused),
     Section("errors", "Surest errors", errors),

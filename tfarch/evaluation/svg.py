@@ -92,14 +92,16 @@ def scatter(points: Sequence[Point], *, title: str, x: str, y: str) -> Markup:
     return _plot(title, _frame(horizontal, vertical, note, y), marks)
 
 
-def line_chart(lines: Sequence[Line], *, title: str, x: str, y: str, mark: float | None = None) -> Markup:
-    """Curves over a common axis with a legend above; `mark` draws a dashed line at that x."""
+def line_chart(lines: Sequence[Line], *, title: str, x: str, y: str, mark: float | None = None, steps: bool = True) -> Markup:
+    """Curves over a common axis with a legend above; `mark` draws a dashed line at that x. `steps`: the values of x are whole numbers, and each point
+    is marked."""
     xs = [each for line in lines for each in line.xs]
     ys = [each for line in lines for each in line.ys]
     room = (max(ys) - min(ys)) * 0.08 or abs(max(ys)) * 0.1 or 1.0
     spread = max(xs) - min(xs)
     horizontal = Axis(min(xs) - (0 if spread else 1), max(xs) + (0 if spread else 1), LEFT + 6, WIDTH - RIGHT - 8)
-    horizontal.ticks = [tick for tick in horizontal.ticks if float(tick).is_integer()]  # epochs are whole
+    if steps:
+        horizontal.ticks = [tick for tick in horizontal.ticks if float(tick).is_integer()]
     vertical = Axis(min(ys) - room, max(ys) + room, HEIGHT - BOTTOM, TOP + 16)
     marks: list[Markup] = []
     if mark is not None:
@@ -109,7 +111,8 @@ def line_chart(lines: Sequence[Line], *, title: str, x: str, y: str, mark: float
     for line in lines:
         places = [(horizontal(a), vertical(b)) for a, b in zip(line.xs, line.ys, strict=True)]
         marks.append(tag("path", d="M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in places), class_=f"line {line.kind}"))
-        marks += [tag("circle", cx=f"{a:.1f}", cy=f"{b:.1f}", r=3, class_=f"knot {line.kind}") for a, b in places]
+        if steps:
+            marks += [tag("circle", cx=f"{a:.1f}", cy=f"{b:.1f}", r=3, class_=f"knot {line.kind}") for a, b in places]
         marks.append(tag("path", d=f"M{place:.0f} {TOP}h16", class_=f"line {line.kind}"))
         marks.append(tag("text", line.name, x=f"{place + 21:.0f}", y=TOP + 4))
         place += 21 + CHARACTER * len(line.name) + 18

@@ -22,6 +22,8 @@ from tfarch.evaluation.latency import measure_in_turn
 from tfarch.evaluation.machine import describe, usable_cores
 from tfarch.evaluation.metrics import classification_metrics, paired_test
 from tfarch.evaluation.model_card import render_model_card
+from tfarch.evaluation.out_of_scope import Answers
+from tfarch.evaluation.selective import risk_coverage
 from tfarch.export.bundle import update_bundle
 from tfarch.export.linter import examine
 from tfarch.export.parity import compare, parity
@@ -52,15 +54,17 @@ def evaluate(
     """Measures every exported file on the test rows and writes `report.json`, `report.html` and the bundle's model card. Returns the report."""
     test, labels = prepared.test, trained.labels
     stages = {stage.name: stage for stage in trained.stages}
-    answers: dict[str, np.ndarray] = {}
+    answers: dict[str, Answers] = {}
     for each in files:
         say(f"evaluating {each.name} on {len(test.texts):,} test rows")
-        answers[each.name] = _classifier(trained, stages[each.stage], folder.path / each.file, usable_cores()).probabilities(test.texts)
-    latency = _latency(config, trained, stages, files, folder, test)
+        answers[each.name] = Answers(*_classifier(trained, folder.path / each.file, usable_cores()).answers(test.texts))
+    latency = _latency(config, trained, files, folder, test)
     shipped = next(each for each in files if each.ships)
     variants = [_variant(config, trained, stages[each.stage], each, files, answers, latency, folder, test) for each in files]
     stage, first = stages[shipped.stage], trained.stages[0]
-    chosen = answers[shipped.name]
+    chosen = answers[shipped.name].probabilities
+    scores = stage.rule.score(chosen, answers[shipped.name].vectors)
+    answered_right = chosen.argmax(axis=1) == test.targets
     shown = [text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…" for text in test.texts]
     report = {
         "app": app,
@@ -79,7 +83,11 @@ def evaluate(
         "train": dict(first.figures),
         "compression": [{"name": each.name, **each.figures} for each in trained.stages[1:]],
         "calibration": dict(stage.calibration),
-        "out_of_scope": dict(stage.out_of_scope),
+        "out_of_scope": _out_of_scope(stage, answers[shipped.name], test, labels),
+        "risk_coverage": {
+            "score": risk_coverage(scores, answered_right),
+            "probability": risk_coverage(chosen.max(axis=1), answered_right),
+        },
         "variants": variants,
         "chosen": shipped.name,
         "confusions": confusions(chosen, test.targets, labels, shown),
@@ -98,9 +106,22 @@ def evaluate(
     return report
 
 
-def _classifier(trained: TrainedClassifier, stage: Stage, file: Path, threads: int) -> Classifier:
+def _classifier(trained: TrainedClassifier, file: Path, threads: int) -> Classifier:
     with quiet():
-        return Classifier(file, trained.tokeniser, trained.labels, trained.max_length, threads=threads, out_of_scope=stage.out_of_scope)
+        return Classifier(file, trained.tokeniser, trained.labels, trained.max_length, threads=threads)
+
+
+def _out_of_scope(stage: Stage, shipped: Answers, test: Part, labels: tuple[str, ...]) -> dict[str, Any]:
+    """The report's section `out_of_scope`: the rule, and what every method reaches on the test rows with the file that ships."""
+    rule = {name: stage.out_of_scope[name] for name in ("method", "threshold", "chosen_on")}
+    methods = []
+    for tried in stage.out_of_scope["tried"]:
+        scores = stage.scores[tried["method"]](shipped.probabilities, shipped.vectors)
+        metrics = classification_metrics(shipped.probabilities, test.targets, labels, scores=scores, threshold=tried["threshold"])
+        figures = {name: metrics.get(name) for name in ("in_scope_accuracy", "oos_recall", "oos_auroc", "fpr95")}
+        valid = {name: tried[name] for name in ("in_scope_accuracy", "oos_recall")}
+        methods.append({"method": tried["method"], "threshold": tried["threshold"], "valid": valid, "metrics": figures})
+    return {**rule, "methods": methods}
 
 
 def _variant(
@@ -109,7 +130,7 @@ def _variant(
     stage: Stage,
     exported: Exported,
     files: list[Exported],
-    answers: Mapping[str, np.ndarray],
+    answers: Mapping[str, Answers],
     latency: Mapping[str, Any],
     folder: RunFolder,
     test: Part,
@@ -118,7 +139,8 @@ def _variant(
     body = file.read_bytes()
     reference = next(each for each in files if each.stage == exported.stage and each.variant == "float32" and each.length is None)
     scope = test.targets >= 0
-    right = {name: answers[name].argmax(axis=1)[scope] == test.targets[scope] for name in (exported.name, REFERENCE)}
+    given = answers[exported.name]
+    right = {name: answers[name].probabilities.argmax(axis=1)[scope] == test.targets[scope] for name in (exported.name, REFERENCE)}
     return {
         "name": exported.name,
         "file": exported.file,
@@ -126,17 +148,20 @@ def _variant(
         "gzip_bytes": len(zlib.compress(body, 6, wbits=31)),
         "sparsity": examine(file).sparsity("FULLY_CONNECTED"),
         "metrics": classification_metrics(
-            answers[exported.name], test.targets, trained.labels, threshold=stage.out_of_scope["threshold"], bins=config.evaluate.bins
+            given.probabilities,
+            test.targets,
+            trained.labels,
+            scores=stage.rule.score(given.probabilities, given.vectors),
+            threshold=stage.rule.threshold,
+            bins=config.evaluate.bins,
         ),
         "latency_ms": latency[exported.name],
-        "parity": {"against": reference.name, **compare(answers[exported.name], answers[reference.name])},
+        "parity": {"against": reference.name, **compare(given.probabilities, answers[reference.name].probabilities)},
         "paired": {"against": REFERENCE, **paired_test(right[exported.name], right[REFERENCE])},
     }
 
 
-def _latency(
-    config: Config, trained: TrainedClassifier, stages, files: list[Exported], folder: RunFolder, test: Part
-) -> dict[str, dict[str, Any]]:
+def _latency(config: Config, trained: TrainedClassifier, files: list[Exported], folder: RunFolder, test: Part) -> dict[str, dict[str, Any]]:
     """Milliseconds a text, tokenising included, of every file in turn: `{name: {"threads_1": {"p50", "p95", ...}}}`."""
     rows = np.random.default_rng(config.seed).permutation(len(test.texts))[: config.evaluate.latency_texts]
     texts = [test.texts[row] for row in rows]
@@ -145,7 +170,7 @@ def _latency(
         say(f"measuring latency with {threads} thread{'s' if threads > 1 else ''}")
         runs = {}
         for each in files:
-            classifier = _classifier(trained, stages[each.stage], folder.path / each.file, threads)
+            classifier = _classifier(trained, folder.path / each.file, threads)
             runs[each.name] = lambda text, classifier=classifier: classifier.probabilities([text])
         for name, figures in measure_in_turn(runs, texts, config.evaluate.latency_repeats).items():
             result[name][f"threads_{threads}"] = figures
@@ -157,7 +182,7 @@ def _parity(
     trained: TrainedClassifier,
     stage: Stage,
     files: list[Exported],
-    answers: Mapping[str, np.ndarray],
+    answers: Mapping[str, Answers],
     folder: RunFolder,
     test: Part,
 ) -> dict[str, Any]:
@@ -168,7 +193,7 @@ def _parity(
     others = {
         "saved_model": SavedModelClassifier(folder.bundle / SAVED_MODEL).probabilities(test.texts),
         "tflite": run_bare(folder.path / float32.file, test.tokens, usable_cores()),
-        "runtime": answers[float32.name],
+        "runtime": answers[float32.name].probabilities,
     }
     return parity(reference, others, config.export.parity_bound)
 

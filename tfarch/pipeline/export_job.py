@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 import tfarch
@@ -26,7 +29,7 @@ from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import DESCRIPTION
 from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
 
-MODEL, VOCABULARY, SAVED_MODEL, CARD = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md"
+MODEL, VOCABULARY, SAVED_MODEL, CARD, SCOPE = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md", "out_of_scope.npz"
 MANIFEST = "manifest.json"
 
 
@@ -169,7 +172,7 @@ def _write_bundle(
         "model": {"file": MODEL, "variant": variant, "probabilities": True},
         "saved_model": {"path": SAVED_MODEL},
         "temperature": stage.calibration["temperature"],
-        "out_of_scope": dict(stage.out_of_scope),
+        "out_of_scope": _out_of_scope(stage),
         "signature": {
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
             "outputs": [
@@ -184,5 +187,16 @@ def _write_bundle(
         write_saved_model(saved_model, model, trained.tokeniser, trained.labels, trained.max_length)
         trained.tokeniser.write(vocabulary)
         card = render_model_card({"variants": [], "data": trained.data}, description)
-        write_bundle(folder.bundle, description, {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card})
+        files = {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card}
+        if stage.rule.score.statistics:
+            statistics = io.BytesIO()
+            np.savez(statistics, **stage.rule.score.statistics)
+            files[SCOPE] = statistics.getvalue()
+        write_bundle(folder.bundle, description, files)
         shipped.unlink()  # it lies in the bundle
+
+
+def _out_of_scope(stage: Stage) -> dict[str, Any]:
+    """The rule of what is out of scope, as it stands in bundle.json."""
+    rule = {name: stage.out_of_scope[name] for name in ("method", "threshold", "chosen_on")}
+    return {**rule, "file": SCOPE} if stage.rule.score.statistics else rule

@@ -27,7 +27,10 @@ class Part:
 
     def where(self, chosen: np.ndarray) -> Part:
         """The rows where the boolean array `chosen` `[n]` holds."""
-        rows = np.flatnonzero(chosen)
+        return self.select(np.flatnonzero(chosen))
+
+    def select(self, rows: np.ndarray) -> Part:
+        """The rows with these numbers, in their order."""
         return Part(tuple(self.texts[row] for row in rows), self.tokens.select(rows), self.targets[rows])
 
     @property
@@ -66,6 +69,13 @@ class Prepared:
             "sha256": self.dataset.sha256,
             "findings": [finding.as_dict() for finding in self.findings],
         }
+
+
+def spread_rows(targets: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Numbers of at most `most` rows of each class, drawn by the seed, rising."""
+    rows = np.random.default_rng(seed).permutation(len(targets))
+    chosen = [rows[targets[rows] == number][:most] for number in np.unique(targets)]
+    return np.sort(np.concatenate(chosen))
 
 
 def prepare(config: Config, cache: Path | None = None, *, start: Start | None = None, labels: tuple[str, ...] | None = None) -> Prepared:

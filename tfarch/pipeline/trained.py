@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tfarch.models.spec import Spec, spec_as_dict, spec_from_dict
 from tfarch.models.weights import load_weights, save_weights, set_weights
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import sha256
+from tfarch.runtime.scope import METHODS, ScopeRule, Score
 from tfarch.runtime.tokeniser import Tokeniser
 
 MEND = "the verbs train and run make it"
@@ -25,8 +26,9 @@ MEND = "the verbs train and run make it"
 class Stage:
     """The weights at one point of the work: `trained`, or the name of a recipe that was applied to it.
 
-    temperature, out_of_scope: fitted on validation with these weights (see `tfarch.evaluation`).
+    calibration, out_of_scope: fitted on validation with these weights (see `tfarch.evaluation`).
     figures: of the training that led here.
+    scores: of how much a text looks in scope, by method, fitted on training rows with these weights.
     """
 
     name: str
@@ -34,6 +36,12 @@ class Stage:
     calibration: Mapping[str, Any]
     out_of_scope: Mapping[str, Any]
     figures: Mapping[str, Any]
+    scores: Mapping[str, Score] = field(default_factory=dict)
+
+    @property
+    def rule(self) -> ScopeRule:
+        """The score and threshold that were chosen on validation."""
+        return ScopeRule(self.scores[self.out_of_scope["method"]], self.out_of_scope["threshold"])
 
 
 @dataclass(frozen=True)
@@ -66,9 +74,11 @@ class TrainedClassifier:
         self.tokeniser.write(vocabulary)
         stages = []
         for stage in self.stages:
-            file = f"{stage.name}.safetensors"
-            save_weights(stage.weights, folder.checkpoints / file)
-            stages.append({**asdict(stage), "weights": file})
+            weights, scores = f"{stage.name}.safetensors", f"{stage.name}.scores.safetensors"
+            save_weights(stage.weights, folder.checkpoints / weights)
+            save_weights(_flat(stage.scores), folder.checkpoints / scores)
+            facts = {name: dict(getattr(stage, name)) for name in ("calibration", "out_of_scope", "figures")}
+            stages.append({"name": stage.name, "weights": weights, "scores": scores, **facts})
         values = {
             "spec": spec_as_dict(self.spec),
             "labels": list(self.labels),
@@ -94,7 +104,10 @@ class TrainedClassifier:
             tokeniser = Tokeniser.from_file(vocabulary, **{name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")})
             if sha256(vocabulary) != values["vocabulary_sha256"]:  # one piece less, and every id after it would mean another
                 raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
-            stages = [{**stage, "weights": load_weights(folder.checkpoints / stage["weights"])} for stage in values["stages"]]
+            read = {"weights": load_weights, "scores": lambda path: _scores(load_weights(path))}
+            stages = [
+                {**stage, **{name: load(folder.checkpoints / stage[name]) for name, load in read.items()}} for stage in values["stages"]
+            ]
             return cls(
                 spec=spec_from_dict(values["spec"]),
                 labels=tuple(values["labels"]),
@@ -104,5 +117,22 @@ class TrainedClassifier:
                 data=values["data"],
                 stages=tuple(Stage(**stage) for stage in stages),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"is damaged: {type(error).__name__}: {error}", file=file, mend=MEND) from error
+
+
+def _flat(scores: Mapping[str, Score]) -> dict[str, np.ndarray]:
+    """The statistics of all scores in one mapping, as `method/array`."""
+    return {f"{method}/{name}": array for method, score in scores.items() for name, array in score.statistics.items()}
+
+
+def _scores(arrays: Mapping[str, np.ndarray]) -> dict[str, Score]:
+    """The scores that `_flat` took apart.
+
+    Raises:
+        ValueError: an array of one is missing.
+    """
+    found = {
+        method: {name.partition("/")[2]: array for name, array in arrays.items() if name.startswith(f"{method}/")} for method in METHODS
+    }
+    return {method: Score(method, statistics) for method, statistics in found.items()}

@@ -26,12 +26,12 @@ from tfarch.compression.recipe import Prune, QuantisationAware, Recipe
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
 from tfarch.evaluation.calibration import fit_temperature
-from tfarch.evaluation.out_of_scope import choose_threshold
-from tfarch.models.classifier import HEAD, build_classifier
+from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
+from tfarch.models.classifier import HEAD, build_classifier, text_vector
 from tfarch.models.encoder import body, text_inputs
 from tfarch.models.spec import spec_as_dict
 from tfarch.models.weights import get_weights, load_weights, save_weights, set_weights
-from tfarch.pipeline.prepare import Prepared
+from tfarch.pipeline.prepare import Part, Prepared, spread_rows
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
@@ -42,6 +42,9 @@ from tfarch.training.interpolation import best_between
 from tfarch.training.probe import ROWS, fit_probe
 
 Weights = Mapping[str, np.ndarray]
+KNOWN_PER_CLASS = (
+    100  # training rows of a class that the out-of-scope scores are fitted on: more cost a pass through the encoder and move little
+)
 
 
 def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence: str) -> TrainedClassifier:
@@ -71,7 +74,7 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
     weights = get_weights(model)
     if head and settings.interpolate:
         weights, figures = _interpolated({**start.weights, **head}, weights, trained, prepared, figures)
-    trained = dataclasses.replace(trained, stages=(_stage("trained", trained, weights, prepared, figures),))
+    trained = dataclasses.replace(trained, stages=(_stage(config, "trained", trained, weights, prepared, figures),))
     trained.save(folder)
     return trained
 
@@ -128,7 +131,7 @@ def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, rec
         run = {Prune: _prune, QuantisationAware: _quantisation_aware}[type(stage)]
         weights, done = run(config, prepared, folder, f"{recipe.name}-{number}-{stage.kind}", stage, weights)
         figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(weights)), **done})
-    added = _stage(recipe.name, trained, weights, prepared, {"recipe": recipe.as_dict(), "stages": figures})
+    added = _stage(config, recipe.name, trained, weights, prepared, {"recipe": recipe.as_dict(), "stages": figures})
     others = tuple(stage for stage in trained.stages if stage.name != recipe.name)
     trained = dataclasses.replace(trained, stages=(*others, added))
     trained.save(folder)
@@ -224,19 +227,36 @@ def _fingerprint(config: Config, prepared: Prepared, weights: Weights, stage: Pr
     return digest.hexdigest()
 
 
-def _stage(name: str, trained: TrainedClassifier, weights: Weights, prepared: Prepared, figures: Mapping) -> Stage:
-    """A stage with the temperature and the out-of-scope threshold that fit its weights on validation."""
+def _stage(config: Config, name: str, trained: TrainedClassifier, weights: Weights, prepared: Prepared, figures: Mapping) -> Stage:
+    """A stage with the out-of-scope scores that fit its weights on training rows, and their temperature and threshold on validation."""
     stage = Stage(name, weights, {}, {}, figures)
-    forward = Forward(trained.build(stage))
-    valid, outside = prepared.valid.in_scope, prepared.valid.out_of_scope
-    logits = forward(valid.tokens)
+    model = trained.build(stage)
+    both = Forward(tf.keras.Model(model.input, tf.concat([model.output, text_vector(model)], axis=1)))
+    classes = len(trained.labels)
+
+    def forward(part: Part) -> tuple[np.ndarray, np.ndarray]:
+        """Logits and text vectors."""
+        output = both(part.tokens) if len(part.texts) else np.empty((0, model.output_shape[-1] + trained.spec.width), np.float32)
+        return output[:, :classes], output[:, classes:]
+
+    valid = prepared.valid.in_scope
+    logits, vectors = forward(valid)
     temperature = fit_temperature(logits, valid.targets)
-    outside_probabilities = softmax(forward(outside.tokens) / temperature.value) if len(outside.texts) else None
-    threshold = choose_threshold(softmax(logits / temperature.value), valid.targets, outside_probabilities)
+    outside_logits, outside_vectors = forward(prepared.valid.out_of_scope)
+    known = prepared.train.select(spread_rows(prepared.train.targets, KNOWN_PER_CLASS, config.seed))
+    scores = fit_scores(forward(known)[1], known.targets, *(weights[f"{HEAD}/{part}"] for part in ("kernel", "bias")))
+    choice, tried = choose(
+        scores,
+        Answers(softmax(logits / temperature.value), vectors),
+        valid.targets,
+        Answers(softmax(outside_logits / temperature.value), outside_vectors),
+        **dataclasses.asdict(config.out_of_scope),
+    )
     calibration = {
         "temperature": temperature.value,
         "fitted_on": "validation",
         "nll_before": temperature.nll_before,
         "nll_after": temperature.nll_after,
     }
-    return dataclasses.replace(stage, calibration=calibration, out_of_scope=threshold.as_dict())
+    out_of_scope = {**choice.as_dict(), "tried": [{**dataclasses.asdict(each), "chosen_on": "validation"} for each in tried]}
+    return dataclasses.replace(stage, calibration=calibration, out_of_scope=out_of_scope, scores=scores)
