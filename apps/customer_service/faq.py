@@ -1,0 +1,128 @@
+"""The app's FAQ: questions that are no intents, each with its answer, found by `tfarch.runtime.retrieval`.
+
+- id: static_ip
+  question: Can I have a static IP address?
+  answer: Yes, ...
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from tfarch.errors import InputError
+from tfarch.runtime import Classifier
+from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights
+
+# Fitted on the sample's queries and out-of-scope rows (`fitted`): what holds where a company has none of its own yet.
+DEFAULT_WEIGHTS = Weights(cosine=17.0, words=7.0, none=6.0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A question with its answer; `id` names it."""
+
+    id: str
+    question: str
+    answer: str
+
+    @property
+    def text(self) -> str:
+        """What is searched: the question and the answer."""
+        return f"{self.question} {self.answer}"
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+class Faq:
+    """Entries that can be searched.
+
+    Args:
+        entries: in their order.
+        vectors: text vectors of `Entry.text`, `[entries, width]`, by the classifier that will be asked.
+        weights: of cosine, words and "none of them".
+    """
+
+    def __init__(self, entries: Sequence[Entry], vectors: np.ndarray, weights: Weights = DEFAULT_WEIGHTS):
+        if len(entries) != len(vectors):
+            raise ValueError(f"{len(entries)} entries and {len(vectors)} vectors")
+        self.entries, self.vectors, self.weights = tuple(entries), vectors, weights
+        self._words = Words([entry.text for entry in entries]) if entries else None
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], classifier: Classifier, weights: Weights = DEFAULT_WEIGHTS) -> Faq:
+        """The entries with the vectors that `classifier` gives them."""
+        return cls(entries, classifier.vectors([entry.text for entry in entries]), weights)
+
+    def probabilities(self, questions: Sequence[str], vectors: np.ndarray) -> np.ndarray:
+        """`[questions, entries + 1]`: the probability that each entry answers, the last column that none does."""
+        if not self.entries:
+            return np.ones((len(questions), 1))
+        return self.weights.probabilities(cosines(vectors, self.vectors), self._words.scores(questions))
+
+    def fitted(self, questions: Sequence[str], ids: Sequence[str | None], vectors: np.ndarray) -> Faq:
+        """The same entries with the weights that fit questions whose entry is known; the id None: no entry answers."""
+        places = {entry.id: place for place, entry in enumerate(self.entries)}
+        targets = np.array([NONE if name is None else places[name] for name in ids])
+        weights = fit_weights(cosines(vectors, self.vectors), self._words.scores(questions), targets)
+        return Faq(self.entries, self.vectors, weights)
+
+
+def read_faq(file: str | Path) -> tuple[Entry, ...]:
+    """The entries of a YAML file.
+
+    Raises:
+        InputError: the file is missing or not as above; names the file, and the entry.
+    """
+    try:
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=file) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not YAML in UTF-8: {str(error).splitlines()[0]}", file=file) from error
+    return entries_of(values, file)
+
+
+def entries_of(values: Any, file: str | Path | None = None) -> tuple[Entry, ...]:
+    """The entries from plain values, checked as `read_faq` does."""
+    if not isinstance(values, list):
+        raise InputError("expected a list of entries with id, question and answer", file=file)
+    entries: dict[str, Entry] = {}
+    for number, value in enumerate(values, 1):
+        if not isinstance(value, dict) or set(value) != {"id", "question", "answer"}:
+            raise InputError(f"entry {number}: expected id, question and answer, found {value!r}", file=file)
+        for name, text in value.items():
+            if not isinstance(text, str) or not text.strip():
+                raise InputError(f"entry {number}: {name} is {text!r}, not a text", file=file)
+        entry = Entry(**{name: text.strip() for name, text in value.items()})
+        if entry.id in entries:
+            raise InputError(f"entry {number}: the id {entry.id!r} stands twice", file=file)
+        entries[entry.id] = entry
+    return tuple(entries.values())
+
+
+def read_queries(file: str | Path, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """(text, id) of the rows of a CSV file with the columns text and id.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or names an id that no entry has.
+    """
+    try:
+        with open(file, newline="", encoding="utf-8") as stream:
+            rows = csv.DictReader(stream)
+            if rows.fieldnames is None or not {"text", "id"} <= set(rows.fieldnames):
+                raise InputError(f"has the columns {rows.fieldnames}; expected text and id", file=file, line=1)
+            found = [(row["text"], row["id"], rows.line_num) for row in rows]
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=file) from error
+    for _, name, line in found:
+        if name not in ids:
+            raise InputError(f"no entry has the id {name!r}", file=file, line=line)
+    return [(text, name) for text, name, _ in found]

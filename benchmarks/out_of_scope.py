@@ -1,0 +1,190 @@
+"""How well a model that never saw an out-of-scope text in training says "I don't know".
+
+What it compares: the five scores of `tfarch.runtime.scope` on the exported files, each at its own threshold, on
+
+- CLINC150 (`--clinc FOLDER`): in-scope accuracy, where a rejected row is wrong, and out-of-scope recall. The threshold is chosen once on validation's
+  in-scope rows alone and once with its 100 out-of-scope rows. The out-of-scope rows of the training file are left out.
+- BANKING77 (`--banking FOLDER`) with a quarter of its intents unknown, `--draws` seeded choices (Zhang et al. 2021's protocol): the training and
+  validation rows of the unknown intents are left out, their test rows are open. F1 of the open class, mean F1 of the known ones, and accuracy over
+  known intents and the open class; thresholds from validation's in-scope rows alone.
+
+Each run is `tfarch.run` with its defaults. The test rows are looked at by the files that were exported, once.
+
+What it costs: a training for CLINC150 and one for each draw, 5 to 15 minutes each on 2 cores. What it last gave: RESULTS.md, "Out of scope".
+
+    .venv/bin/python -m benchmarks.out_of_scope --out saved_models/out_of_scope --clinc FOLDER --banking FOLDER
+
+A run that is there already is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import statistics
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.workers import table
+
+VARIANTS = ("float32", "dynamic_int8")
+OPEN = "oos"
+UNKNOWN = 0.25  # share of BANKING77's intents
+
+Row = tuple[str, str]  # text, label
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--clinc", type=Path, help="folder of CLINC150: train.csv, val.csv, test.csv")
+    parser.add_argument("--banking", type=Path, help="folder of BANKING77: train.csv, test.csv")
+    parser.add_argument("--draws", type=int, default=5, help="choices of BANKING77's unknown intents")
+    options = parser.parse_args()
+    found: dict[str, object] = {}
+    if options.clinc:
+        found["clinc"] = _clinc(options.clinc, options.out / "clinc")
+    if options.banking:
+        found["banking"] = _banking(options.banking, options.out, options.draws)
+    print(json.dumps(found))
+    return 0
+
+
+def _clinc(source: Path, out: Path) -> list[dict]:
+    parts = {name: _read(source / f"{name}.csv") for name in ("train", "val", "test")}
+    parts["train"] = [row for row in parts["train"] if row[1] != OPEN]
+    report = _run(out, parts)
+    figures = []
+    for variant in VARIANTS:
+        measured = next(each["metrics"] for each in report["variants"] if each["name"] == variant)
+        print(f"{variant}: accuracy without rejecting {measured['accuracy']:.4f}, ECE {measured['ece']:.4f}", file=sys.stderr)
+        for known_rows_alone in (True, False):
+            figures += [{"variant": variant, **each} for each in _measured(out, variant, parts, known_rows_alone, _scoped)]
+    rows = [
+        [each["variant"], "in scope alone" if each["known_rows_alone"] else "with 100 out of scope", _method(each)]
+        + [f"{100 * each[name]:.2f} %" for name in ("in_scope_accuracy", "oos_recall")]
+        + [f"{each['oos_auroc']:.4f}", f"{100 * each['fpr95']:.1f} %"]
+        for each in figures
+    ]
+    print(table(["file", "threshold from validation's rows", "score", "in-scope accuracy", "out-of-scope recall", "AUROC", "FPR95"], rows))
+    return figures
+
+
+def _banking(source: Path, out: Path, draws: int) -> list[dict]:
+    train, test = _read(source / "train.csv"), _read(source / "test.csv")
+    intents = sorted({label for _, label in train})
+    figures = []
+    for draw in range(draws):
+        unknown = set(random.Random(draw).sample(intents, round(UNKNOWN * len(intents))))
+        parts = {
+            "train": [row for row in train if row[1] not in unknown],
+            "test": [(text, OPEN if label in unknown else label) for text, label in test],
+        }
+        _run(out / f"banking_{draw}", parts)
+        for variant in VARIANTS:
+            figures += [
+                {"draw": draw, "variant": variant, **each} for each in _measured(out / f"banking_{draw}", variant, parts, True, _open)
+            ]
+    rows = []
+    for variant in VARIANTS:
+        for method in dict.fromkeys(each["method"] for each in figures):
+            chosen = [each for each in figures if each["variant"] == variant and each["method"] == method]
+            cells = []
+            for name in ("open_f1", "known_f1", "accuracy"):
+                values = [100 * each[name] for each in chosen]
+                cells.append(f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})")
+            rows.append([variant, _method(chosen[0]), *cells, f"{statistics.mean(each['oos_auroc'] for each in chosen):.4f}"])
+    print(table(["file", "score", "F1, open class", "mean F1, known intents", "accuracy", "AUROC"], rows))
+    return figures
+
+
+def _read(file: Path) -> list[Row]:
+    with open(file, newline="", encoding="utf-8") as stream:
+        return [(row["text"], row["label"]) for row in csv.DictReader(stream)]
+
+
+def _run(out: Path, parts: dict[str, list[Row]]) -> dict:
+    """The report of the run on these rows; made if it is not there."""
+    if not (out / "report.json").is_file():
+        import tfarch
+
+        data = out.with_name(f"{out.name}_data")
+        data.mkdir(parents=True, exist_ok=True)
+        for name, rows in parts.items():
+            with open(data / f"{name}.csv", "w", newline="", encoding="utf-8") as stream:
+                writer = csv.writer(stream)
+                writer.writerow(["text", "label"])
+                writer.writerows(rows)
+        tfarch.run(data, out, settings={"export": {"variants": list(VARIANTS)}}, command="benchmarks.out_of_scope")
+    return json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def _measured(
+    out: Path, variant: str, parts: dict[str, list[Row]], known_rows_alone: bool, figures_of: Callable[..., dict]
+) -> Iterable[dict]:
+    """The figures of every score with a file, its threshold chosen on validation rows with that file; the one that is chosen is marked."""
+    from tfarch.quiet import start_tensorflow
+
+    start_tensorflow()
+    from tfarch.config import Config
+    from tfarch.evaluation.out_of_scope import Answers, choose
+    from tfarch.pipeline.prepare import prepare
+    from tfarch.pipeline.trained import TrainedClassifier
+    from tfarch.run_folder import RunFolder
+    from tfarch.runtime import Classifier
+
+    folder = RunFolder(out)
+    trained = TrainedClassifier.load(folder)
+    config = Config().with_file(folder.config)
+    prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
+    report = json.loads(folder.report_json.read_text(encoding="utf-8"))
+    file = next(each["file"] for each in report["variants"] if each["name"] == variant)
+    classifier = Classifier(out / file, trained.tokeniser, trained.labels, trained.max_length, threads=2)
+    inside, outside, test = (
+        Answers(*classifier.answers(part.texts)) for part in (prepared.valid.in_scope, prepared.valid.out_of_scope, prepared.test)
+    )
+    scores = trained.stages[0].scores
+    best, tried = choose(scores, inside, prepared.valid.in_scope.targets, None if known_rows_alone else outside)
+    for choice in tried:
+        scored = scores[choice.method](test.probabilities, test.vectors)
+        yield {
+            "method": choice.method,
+            "chosen": choice.method == best.method,
+            "known_rows_alone": known_rows_alone,
+            "threshold": choice.threshold,
+            **figures_of(test.probabilities, prepared.test.targets, trained.labels, scored, choice.threshold),
+        }
+
+
+def _scoped(probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...], scores: np.ndarray, threshold: float) -> dict:
+    from tfarch.evaluation.metrics import classification_metrics
+
+    metrics = classification_metrics(probabilities, targets, labels, scores=scores, threshold=threshold)
+    return {name: metrics[name] for name in ("accuracy", "in_scope_accuracy", "oos_recall", "oos_auroc", "fpr95", "ece")}
+
+
+def _open(probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...], scores: np.ndarray, threshold: float) -> dict:
+    """F1 of the open class, mean F1 of the known ones, accuracy, where a rejected row is predicted open."""
+    predicted = np.where(scores < threshold, -1, probabilities.argmax(axis=1))
+
+    def f1(label: int) -> float:
+        hits = int(((predicted == label) & (targets == label)).sum())
+        return 2 * hits / max(1, int((predicted == label).sum() + (targets == label).sum()))
+
+    known = statistics.mean(f1(label) for label in range(len(labels)))
+    scoped = _scoped(probabilities, targets, labels, scores, threshold)
+    return {**scoped, "open_f1": f1(-1), "known_f1": known, "accuracy": float((predicted == targets).mean())}
+
+
+def _method(figures: dict) -> str:
+    name = figures["method"].replace("_", " ")
+    return f"**{name}** (chosen)" if figures["chosen"] else name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
