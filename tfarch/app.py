@@ -36,6 +36,8 @@ class App:
     sample_licence: licence of the sample.
     defaults: settings laid over the core's, before the user's.
     quick: settings of `--quick`.
+    verbs: its own.
+    equip: puts what only this app knows into a bundle that was just made, by the settings that made it.
     """
 
     name: str
@@ -45,6 +47,7 @@ class App:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     verbs: tuple[Verb, ...] = ()
+    equip: Callable[[Path, Config], None] | None = None
 
     @property
     def default_out(self) -> Path:

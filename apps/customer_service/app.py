@@ -1,8 +1,26 @@
-"""What only this app knows: its sample, and how it likes to train."""
+"""What only this app knows: its sample, how it likes to train, its verbs, and what it puts into a bundle."""
 
 from pathlib import Path
 
+from apps.customer_service.verbs import VERBS
 from tfarch.app import App
+from tfarch.config import Config
+from tfarch.progress import say
+
+
+def equip(bundle: Path, config: Config) -> None:
+    """Answers and FAQ that lie in the data's folder (answers.yaml, faq.yaml, faq_queries.csv) go into the bundle."""
+    folder = Path(config.data.path or "")
+    if not any((folder / name).is_file() for name in ("answers.yaml", "faq.yaml")):
+        return
+    from apps.customer_service.knowledge import equip as put
+    from tfarch.data import load_dataset
+
+    valid = load_dataset(config.data.path, config.data, config.seed).valid
+    unanswered = [text for text, label in zip(valid.texts, valid.labels, strict=True) if label == config.data.oos_label]
+    counts = put(bundle, folder, unanswered=unanswered)
+    say(f"answers of {counts['intents']} intents and an FAQ of {counts['entries']} entries went into the bundle: try the verb chat")
+
 
 APP = App(
     name="customer_service",
@@ -16,4 +34,6 @@ APP = App(
         "evaluate": {"latency_texts": 50, "latency_repeats": 1},
         "export": {"variants": ["float32", "dynamic_int8"], "agreement_bound": 0.8},
     },
+    verbs=VERBS,
+    equip=equip,
 )

@@ -19,6 +19,7 @@ from tfarch.config import Config
 from tfarch.errors import GateError, InputError
 from tfarch.progress import say
 from tfarch.quiet import quiet, start_tensorflow
+from tfarch.run_folder import RunFolder
 
 
 def run_verb(app: App, options: argparse.Namespace, command: str) -> int:
@@ -35,6 +36,7 @@ def _run(app: App, options: argparse.Namespace, command: str) -> int:
     _threads(options)
     with _gate_told(out, options):
         report = pipeline.run(out=out, config=config, app=app.name, licence=licence, command=command, quick=options.quick)
+    _equip(app, out, config)
     return _show(report, out, options)
 
 
@@ -93,6 +95,7 @@ def _compress(app: App, options: argparse.Namespace, command: str) -> int:
     _threads(options)
     with _gate_told(out, options):
         report = pipeline.compress(options.recipe, options.source, out, config=config, app=app.name, command=command)
+    _equip(app, out, config)
     return _show(report, out, options)
 
 
@@ -100,7 +103,9 @@ def _export(app: App, options: argparse.Namespace, command: str) -> int:
     from tfarch import pipeline
 
     out = out_of(app, options)
-    files = pipeline.export(out, config=trained_config(app, options, out), app=app.name)
+    config = trained_config(app, options, out)
+    files = pipeline.export(out, config=config, app=app.name)
+    _equip(app, out, config)
     described = [{**dataclasses.asdict(each), "file": str(out / each.file), "bytes": (out / each.file).stat().st_size} for each in files]
     if options.json:
         _print_json(described)
@@ -108,6 +113,11 @@ def _export(app: App, options: argparse.Namespace, command: str) -> int:
         for each in described:
             print(f"{each['bytes'] / 1e6:8.2f} MB  {each['file']}" + ("  (ships)" if each["ships"] else ""))
     return 0
+
+
+def _equip(app: App, out: Path, config: Config) -> None:
+    if app.equip is not None:
+        app.equip(RunFolder(out).bundle, config)
 
 
 def _evaluate(app: App, options: argparse.Namespace, command: str) -> int:
@@ -133,7 +143,7 @@ def _predict(app: App, options: argparse.Namespace, command: str) -> int:
     with quiet():  # LiteRT tells which delegate it takes
         classifier = load(bundle, threads=threads)
     width = max(map(len, classifier.labels))
-    for texts in _chunks(_texts(options, config)):
+    for texts in _chunks(texts_of(options, config)):
         for prediction in classifier.predict(texts, top=options.top):
             if options.json:
                 print(json.dumps(prediction.as_dict(), ensure_ascii=False))
@@ -150,7 +160,8 @@ def _predict(app: App, options: argparse.Namespace, command: str) -> int:
     return 0
 
 
-def _texts(options: argparse.Namespace, config: Config) -> Iterator[str]:
+def texts_of(options: argparse.Namespace, config: Config) -> Iterator[str]:
+    """The texts of a call: its arguments, the file of `--input`, or standard input, a line each."""
     if options.texts:
         yield from (os.fsencode(text).decode("utf-8", "replace") for text in options.texts)  # as standard input is decoded
     elif options.input and options.input != "-" and Path(options.input).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
@@ -184,7 +195,6 @@ def _chunks(texts: Iterator[str], size: int = 1024) -> Iterator[list[str]]:
 
 def _report(app: App, options: argparse.Namespace, command: str) -> int:
     from tfarch.evaluation.html import render_html
-    from tfarch.run_folder import RunFolder
 
     folder = RunFolder(out_of(app, options))
     mend = "the verbs run and evaluate make it"
@@ -248,8 +258,6 @@ def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int
 @contextlib.contextmanager
 def _gate_told(out: Path, options: argparse.Namespace) -> Iterator[None]:
     """Where a gate does not hold, the report that was written all the same is shown (`--json`) and its place is told."""
-    from tfarch.run_folder import RunFolder
-
     try:
         yield
     except GateError:

@@ -6,7 +6,7 @@ import datetime
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +56,18 @@ def write_bundle(folder: str | Path, description: Mapping[str, Any], files: Mapp
     return read_bundle(folder, verify=False)
 
 
-def update_bundle(folder: str | Path, changes: Mapping[str, Any], files: Mapping[str, Content] | None = None) -> Bundle:
-    """Writes the bundle in `folder` again with the top fields of `changes` laid over bundle.json and `files` added or replaced, as safely
-    as at first.
+def update_bundle(
+    folder: str | Path, changes: Mapping[str, Any], files: Mapping[str, Content] | None = None, *, without: Collection[str] = ()
+) -> Bundle:
+    """Writes the bundle in `folder` again with the top fields of `changes` laid over bundle.json, `files` added or replaced, and those named in
+    `without` left out, as safely as at first.
 
     Raises:
         BundleError: there is no sound bundle in `folder`.
         TfarchError: as `write_bundle`.
     """
     old = verify_bundle(folder)
-    kept = {name: old.path(name) for name in old.description["files"]}
+    kept = {name: old.path(name) for name in old.description["files"] if name not in without}
     return write_bundle(folder, {**old.description, **changes}, {**kept, **(files or {})})
 
 
