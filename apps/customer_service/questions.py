@@ -44,9 +44,11 @@ def pieces(message: str) -> list[str]:
     for cut in _CUTS.finditer(message):
         if len(found) == MOST_PIECES - 1:
             break
-        piece = message[start : cut.start()]
-        if piece.strip():
-            found.append(piece.strip())
+        piece = message[start : cut.start()].strip()
+        if piece and not _LEAD.sub("", f"{piece} ").strip():  # joining words alone belong to what follows
+            continue
+        if piece:
+            found.append(piece)
         start = cut.end()
     if message[start:].strip():
         found.append(message[start:].strip())

@@ -1,0 +1,76 @@
+"""Searching by vectors and words, against counting."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights
+
+TEXTS = ["static ip address", "parental controls for kids", "a static fee", "the of and"]
+
+
+def test_words_that_few_texts_have_count_more():
+    scores = Words(TEXTS).scores(["static ip"])[0]
+    assert scores.argmax() == 0
+    assert scores[2] > 0
+    assert scores[1] == scores[3] == 0
+
+
+def test_a_score_is_bm25_over_what_the_question_could_reach():
+    scores = Words(TEXTS).scores(["static ip unheard"])[0]
+    idf = {word: math.log(1 + (4 - count + 0.5) / (count + 0.5)) for word, count in (("static", 2), ("ip", 1), ("unheard", 0))}
+    lengths = [3, 3, 2, 0]
+    tf = 1 / (1 + 1.5 * (1 - 0.75 + 0.75 * lengths[0] / np.mean(lengths)))
+    assert scores[0] == pytest.approx((idf["static"] + idf["ip"]) * tf / sum(idf.values()), rel=1e-4)
+
+
+@pytest.mark.parametrize("question", ["", "the", "unheard of", "?!"])
+def test_a_question_without_a_shared_word_scores_nothing(question):
+    np.testing.assert_array_equal(Words(TEXTS).scores([question]), np.zeros((1, 4)))
+
+
+def test_texts_of_stop_words_alone_can_be_searched():
+    np.testing.assert_array_equal(Words(["the", "of"]).scores(["the static"]), np.zeros((1, 2)))
+
+
+def test_cosines_do_not_see_the_length():
+    np.testing.assert_allclose(cosines(np.array([[3.0, 4.0]]), np.array([[6.0, 8.0], [4.0, -3.0]])), [[1.0, 0.0]], atol=1e-6)
+
+
+def test_probabilities_are_the_softmax_with_none_of_them_as_the_last():
+    found = Weights(2.0, 1.0, 0.5).probabilities(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    expected = np.exp([2.0, 1.0, 0.5])
+    np.testing.assert_allclose(found, [expected / expected.sum()])
+
+
+def test_the_fitted_weights_are_those_that_made_the_questions():
+    rng = np.random.default_rng(0)
+    truth = Weights(6.0, 3.0, 2.0)
+    cosine, words = rng.uniform(-0.2, 1, (20000, 8)), rng.uniform(0, 1, (20000, 8))
+    probabilities = truth.probabilities(cosine, words)
+    drawn = (probabilities.cumsum(axis=1) > rng.random((20000, 1))).argmax(axis=1)
+    found = fit_weights(cosine, words, np.where(drawn == 8, NONE, drawn), l2=1e-9)
+    assert found.cosine == pytest.approx(6.0, abs=0.2)
+    assert found.words == pytest.approx(3.0, abs=0.2)
+    assert found.none == pytest.approx(2.0, abs=0.2)
+
+
+def test_no_small_step_from_the_fitted_weights_does_better():
+    rng = np.random.default_rng(1)
+    cosine, words, targets = rng.normal(size=(60, 5)), rng.random((60, 5)), rng.integers(-1, 5, 60)
+
+    def loss(weights):
+        chosen = weights.probabilities(cosine, words)[np.arange(60), targets]  # NONE is the last column
+        return -np.log(chosen).mean() + 0.5e-3 * (weights.cosine**2 + weights.words**2) + 0.5e-6 * weights.none**2
+
+    best = fit_weights(cosine, words, targets)
+    for name in ("cosine", "words", "none"):
+        for step in (-0.01, 0.01):
+            moved = Weights(**{**best.as_dict(), name: getattr(best, name) + step})
+            assert loss(moved) > loss(best)
+
+
+def test_questions_that_all_have_an_answer_leave_the_weights_finite():
+    found = fit_weights(np.eye(3), np.eye(3), np.arange(3))
+    assert all(np.isfinite(list(found.as_dict().values())))
