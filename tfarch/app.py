@@ -37,7 +37,8 @@ class App:
     defaults: settings laid over the core's, before the user's.
     quick: settings of `--quick`.
     verbs: its own.
-    equip: puts what only this app knows into a bundle that was just made, by the settings that made it.
+    examine: looks at what only this app reads beside the data, before any work; raises `InputError`.
+    equip: puts that into a bundle that was just made, by the settings that made it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class App:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     verbs: tuple[Verb, ...] = ()
+    examine: Callable[[Config], None] | None = None
     equip: Callable[[Path, Config], None] | None = None
 
     @property

@@ -8,18 +8,28 @@ from tfarch.config import Config
 from tfarch.progress import say
 
 
+def examine(config: Config) -> None:
+    """Answers and FAQ in the data's folder are as they must be: told before the training."""
+    from apps.customer_service.knowledge import read_folder
+
+    read_folder(config.data.path or "")
+
+
 def equip(bundle: Path, config: Config) -> None:
     """Answers and FAQ that lie in the data's folder (answers.yaml, faq.yaml, faq_queries.csv) go into the bundle."""
-    folder = Path(config.data.path or "")
-    if not any((folder / name).is_file() for name in ("answers.yaml", "faq.yaml")):
-        return
     from apps.customer_service.knowledge import equip as put
+    from apps.customer_service.knowledge import read_folder
     from tfarch.data import load_dataset
 
+    found = read_folder(config.data.path or "")
+    if not found.answers and not found.entries:
+        return
     valid = load_dataset(config.data.path, config.data, config.seed).valid
     unanswered = [text for text, label in zip(valid.texts, valid.labels, strict=True) if label == config.data.oos_label]
-    counts = put(bundle, folder, unanswered=unanswered)
-    say(f"answers of {counts['intents']} intents and an FAQ of {counts['entries']} entries went into the bundle: try the verb chat")
+    for intent in put(bundle, found, unanswered=unanswered):
+        say(f"warning: answers.yaml has answers for {intent!r}, an intent that the model does not know")
+    intents = len(found.answers.get("answers", ()))
+    say(f"answers of {intents} intents and an FAQ of {len(found.entries)} entries went into the bundle: try the verb chat")
 
 
 APP = App(
@@ -35,5 +45,6 @@ APP = App(
         "export": {"variants": ["float32", "dynamic_int8"], "agreement_bound": 0.8},
     },
     verbs=VERBS,
+    examine=examine,
     equip=equip,
 )

@@ -19,14 +19,14 @@ import numpy as np
 import yaml
 
 from apps.customer_service.answers import AnswerBook, answer_book, read_answers
-from apps.customer_service.faq import Faq, entries_of, read_faq, read_queries
+from apps.customer_service.faq import Entry, Faq, entries_of, read_faq, read_queries
 from tfarch.config import dump_yaml, read_yaml
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import update_bundle
 from tfarch.runtime import Classifier, load, read_bundle
 from tfarch.runtime.retrieval import Weights
 
-ANSWERS, FAQ, VECTORS, FIELD = "answers.yaml", "faq.yaml", "knowledge.npz", "knowledge"
+ANSWERS, FAQ, QUERIES, VECTORS, FIELD = "answers.yaml", "faq.yaml", "faq_queries.csv", "knowledge.npz", "knowledge"
 
 
 @dataclass(frozen=True)
@@ -62,33 +62,46 @@ def load_knowledge(bundle: str | Path, classifier: Classifier) -> Knowledge:
         raise BundleError(f"cannot be used: {error}", file=file, mend="put the knowledge into the bundle again") from error
 
 
-def equip(bundle: str | Path, folder: str | Path, *, unanswered: Sequence[str] = ()) -> dict[str, int]:
-    """Puts the knowledge that lies in `folder` into a bundle, in place of what it had: answers.yaml, faq.yaml, and faq_queries.csv, on which the search is
-    fitted. None of them must be there.
+@dataclass(frozen=True)
+class Found:
+    """What lies in a folder: answers as plain values, entries of the FAQ, and queries with the id of the entry that answers them."""
+
+    answers: dict[str, Any]
+    entries: tuple[Entry, ...]
+    queries: list[tuple[str, str]]
+
+
+def read_folder(folder: str | Path) -> Found:
+    """The files answers.yaml, faq.yaml and faq_queries.csv of a folder, none of which must be there.
+
+    Raises:
+        InputError: one is not as it must be.
+    """
+    answers, faq, queries = (Path(folder) / name for name in (ANSWERS, FAQ, QUERIES))
+    values: dict[str, Any] = {}
+    if answers.is_file():
+        values, lines = read_yaml(answers)
+        answer_book(values, answers, lines)
+    entries = read_faq(faq) if faq.is_file() else ()
+    return Found(values, entries, read_queries(queries, [entry.id for entry in entries]) if queries.is_file() else [])
+
+
+def equip(bundle: str | Path, found: Found, *, unanswered: Sequence[str] = ()) -> list[str]:
+    """Puts what was found in a folder into a bundle, in place of what it knew. Where there are queries, the search is fitted on them.
 
     Args:
         unanswered: questions that no entry answers, such as validation's out-of-scope rows: they teach the search to say so.
 
     Returns:
-        How many intents have answers, and how many entries and queries there are.
-
-    Raises:
-        InputError: a file is not as it must be.
+        The intents with answers that the bundle's model does not know.
     """
-    folder = Path(folder)
-    files = {name: folder / name for name in (ANSWERS, FAQ, "faq_queries.csv")}
-    answers = read_yaml(files[ANSWERS])[0] if files[ANSWERS].is_file() else {}
-    book = read_answers(files[ANSWERS]) if answers else AnswerBook({}, {}, {})
-    entries = read_faq(files[FAQ]) if files[FAQ].is_file() else ()
-    queries = read_queries(files["faq_queries.csv"], [entry.id for entry in entries]) if files["faq_queries.csv"].is_file() else []
-    if answers or entries:
-        classifier = load(bundle, verify=False)
-        faq = Faq.of(entries, classifier)
-        if queries:
-            texts, ids = [*(text for text, _ in queries), *unanswered], [*(name for _, name in queries), *[None] * len(unanswered)]
-            faq = faq.fitted(texts, ids, classifier.vectors(texts))
-        write_knowledge(bundle, answers, faq)
-    return {"intents": len(book.answers), "entries": len(entries), "queries": len(queries)}
+    classifier = load(bundle, verify=False)
+    faq = Faq.of(found.entries, classifier)
+    if found.queries:
+        texts, ids = [*(text for text, _ in found.queries), *unanswered], [*(name for _, name in found.queries), *[None] * len(unanswered)]
+        faq = faq.fitted(texts, ids, classifier.vectors(texts))
+    write_knowledge(bundle, found.answers, faq)
+    return [intent for intent in found.answers.get("answers", ()) if intent not in classifier.labels]
 
 
 def write_knowledge(bundle: str | Path, answers: dict[str, Any], faq: Faq) -> None:

@@ -33,6 +33,8 @@ def _run(app: App, options: argparse.Namespace, command: str) -> int:
 
     config, licence = data_config(app, options)
     out = out_of(app, options)
+    if app.examine is not None:
+        app.examine(config)
     _threads(options)
     with _gate_told(out, options):
         report = pipeline.run(out=out, config=config, app=app.name, licence=licence, command=command, quick=options.quick)

@@ -1,0 +1,258 @@
+"""The assistant on a real, tiny bundle: answers, FAQ, asking back, handing over, and changing what it knows without training."""
+
+import json
+import shutil
+
+import pytest
+
+import tfarch
+from apps.customer_service.assistant import HAND_OVER, Assistant, Conversation, Reply
+from apps.customer_service.knowledge import add_faq, edit_answer, load_knowledge, remove
+from tests.tiny_questions import WORDS, call, questions, write_csv, write_settings
+from tfarch.errors import BundleError, InputError
+from tfarch.export.bundle import update_bundle, verify_bundle
+
+ANSWERS = r"""
+constants: {company: Tiny, hours: 9 to 5}
+slots: {number: {means: your number, pattern: '\b(\d{4})\b'}}
+answers:
+  card: ["Card {number} is on its way.", "Cards come by post.", "Ask us from {hours}."]
+  refund: ["Refunds take a week."]
+"""
+FAQ = """
+- {id: joke, question: "Can you tell me a joke?", answer: We are too serious to sing a song or joke.}
+- {id: weather, question: "Is it going to rain?", answer: Ask the forecast.}
+"""
+UNANSWERED = ("who won the match", "do you like cats", "what is love", "where did they go")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The bundle of a run on a folder with answers and an FAQ, and what the run said."""
+    folder = tmp_path_factory.mktemp("desk")
+    rows = [row for row in questions() if row[1] != "oos"]
+    later = [(f"{text} {more}", label) for text, label in rows for more in ("now", "today")]
+    write_csv(folder / "train.csv", later)
+    write_csv(folder / "valid.csv", [*rows[::3], *((text, "oos") for text in UNANSWERED)])
+    write_csv(folder / "test.csv", rows[1::3])
+    (folder / "answers.yaml").write_text(ANSWERS, encoding="utf-8")
+    (folder / "faq.yaml").write_text(FAQ, encoding="utf-8")
+    (folder / "faq_queries.csv").write_text("text,id\nknow a joke,joke\nsing a song,joke\nrain today?,weather\n", encoding="utf-8")
+    out = folder / "out"
+    settings = write_settings(folder / "settings.yaml")
+    answer = call(
+        "run",
+        "--data",
+        str(folder),
+        "--out",
+        str(out),
+        "--config",
+        str(settings),
+        "--set",
+        "train.epochs=12",
+        "--set",
+        "train.monitor=last",
+    )
+    assert answer.code == 0, answer.err
+    return out / "bundle", answer
+
+
+@pytest.mark.parametrize("name", ["answers.yaml", "faq.yaml", "faq_queries.csv"])
+def test_a_wrong_file_beside_the_data_is_told_before_the_training(tmp_path, name):
+    write_csv(tmp_path / "train.csv")
+    (tmp_path / "faq.yaml").write_text(FAQ, encoding="utf-8")
+    (tmp_path / name).write_text("wrong", encoding="utf-8")
+    answer = call("run", "--data", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    assert f"{name}" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def bundle(made, tmp_path):
+    """A copy that a test may change."""
+    shutil.copytree(made[0], tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture(scope="module")
+def assistant(made):
+    return Assistant.load(made[0])
+
+
+def test_the_run_puts_the_folder_s_answers_and_faq_into_the_bundle(made):
+    bundle, said = made
+    assert "answers of 2 intents and an FAQ of 2 entries went into the bundle" in said.err
+    found = verify_bundle(bundle)
+    assert {"answers.yaml", "faq.yaml", "knowledge.npz"} <= set(found.description["files"])
+    assert set(found.description["knowledge"]["weights"]) == {"cosine", "words", "none"}
+
+
+def test_a_question_gets_the_answer_of_its_intent_with_its_slots(assistant):
+    (reply,) = assistant.reply("where is my card 1234 pin")
+    assert (reply.source, reply.name, reply.text) == ("intent", "card", "Card 1234 is on its way.")
+    assert reply.slots == {"number": "1234"}
+    assert reply.probability > 0.5
+
+
+def test_what_was_said_before_fills_slots_and_equal_answers_take_turns(assistant):
+    conversation = Conversation()
+    texts = [
+        assistant.reply(message, conversation)[0].text
+        for message in ("my card pin", "the card pin", "problem: card 1234 pin", "my pin card")
+    ]
+    assert texts == ["Cards come by post.", "Ask us from 9 to 5.", "Card 1234 is on its way.", "Card 1234 is on its way."]
+
+
+def test_each_question_of_a_message_is_answered(assistant):
+    replies = assistant.reply("my card pin. the refund money back?")
+    assert [reply.name for reply in replies] == ["card", "refund"]
+    assert [reply.question for reply in replies] == ["my card pin.", "the refund money back?"]
+
+
+def test_an_intent_that_nobody_wrote_an_answer_for_goes_to_a_person(assistant):
+    (reply,) = assistant.reply("my login password sign")
+    assert (reply.source, reply.name, reply.text) == ("handover", "login", HAND_OVER)
+
+
+def test_a_question_of_the_faq_is_answered_from_it(assistant):
+    (reply,) = assistant.reply("sing a song")
+    assert (reply.source, reply.name) == ("faq", "joke")
+    assert reply.text.startswith("We are too serious")
+
+
+@pytest.mark.parametrize("message", ["", "   ", "\n"])
+def test_a_message_without_words_gets_one_reply(assistant, message):
+    assert len(assistant.reply(message)) == 1
+
+
+def asked(assistant):
+    """A conversation in which two intents were asked about."""
+    return Conversation(asked=Reply("?", "?", "ask", None, 0.4, ("card", "refund")))
+
+
+@pytest.mark.parametrize(
+    ("message", "name"), [("1", "card"), ("2.", "refund"), ("the second", "refund"), ("the card one", "card"), ("Refund!", "refund")]
+)
+def test_a_choice_is_taken_for_what_it_chooses(assistant, message, name):
+    conversation = asked(assistant)
+    (reply,) = assistant.reply(message, conversation)
+    assert (reply.source, reply.name, reply.probability) == ("intent", name, 1.0)
+    assert conversation.asked is None
+
+
+def test_another_question_instead_of_a_choice_is_answered(assistant):
+    conversation = asked(assistant)
+    (reply,) = assistant.reply("sing a song", conversation)
+    assert reply.name == "joke"
+    assert conversation.asked is None
+
+
+# Changing
+
+
+def test_an_added_entry_is_found_and_a_removed_one_is_not(bundle):
+    assert call("add-faq", "--bundle", str(bundle), "--name", "dance", "--question", "Can you dance?", "--answer", "Only waltz.").code == 0
+    verify_bundle(bundle)
+    assert [entry.id for entry in load_knowledge(bundle, Assistant.load(bundle).classifier).faq.entries] == ["joke", "weather", "dance"]
+    assert Assistant.load(bundle).reply("can you dance")[0].text == "Only waltz."
+    answer = call("remove", "dance", "--bundle", str(bundle))
+    assert answer.out == "removed an entry of the FAQ: dance\n"
+    assert Assistant.load(bundle).reply("can you dance")[0].name != "dance"
+
+
+def test_an_entry_of_the_same_name_is_replaced(bundle):
+    add_faq(bundle, "Will it rain?", "Yes.", "weather")
+    entries = load_knowledge(bundle, Assistant.load(bundle).classifier).faq.entries
+    assert [(entry.id, entry.answer) for entry in entries if entry.id == "weather"] == [("weather", "Yes.")]
+
+
+def test_an_edited_answer_is_given(bundle):
+    assert call("edit-answer", "refund", "Refund {number} comes.", "Soon.", "--bundle", str(bundle)).code == 0
+    assert Assistant.load(bundle).reply("the refund money back")[0].text == "Soon."
+    assert Assistant.load(bundle).reply("the refund 9876 back")[0].text == "Refund 9876 comes."
+
+
+def test_an_answer_for_an_intent_that_had_none(bundle):
+    edit_answer(bundle, "login", ["Reset it."])
+    assert Assistant.load(bundle).reply("my login password sign")[0].text == "Reset it."
+
+
+def test_everything_can_be_removed(bundle):
+    for name in ("joke", "weather", "card", "refund"):
+        remove(bundle, name)
+    found = verify_bundle(bundle)
+    assert not {"answers.yaml", "faq.yaml", "knowledge.npz"} & set(found.description["files"])
+    assert not (bundle / "faq.yaml").exists()
+    assert Assistant.load(bundle).reply("my card pin")[0].source == "handover"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("edit-answer", "nothing", "x"), "the model knows no intent 'nothing'"),
+        (("edit-answer", "refund", "to {nobody}"), r"{nobody} is neither a slot nor a constant"),
+        (("edit-answer", "refund", "to {number}"), "the last variant answers where no slot is filled"),
+        (("remove", "nothing"), "nothing in this bundle is named 'nothing'"),
+        (("add-faq", "--name", "a", "--question", " ", "--answer", "b"), "question is ' ', not a text"),
+    ],
+)
+def test_a_wrong_change_is_told_and_changes_nothing(bundle, arguments, message):
+    before = verify_bundle(bundle).description
+    answer = call(*arguments, "--bundle", str(bundle))
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
+    assert verify_bundle(bundle).description == before
+
+
+def test_a_change_of_the_model_makes_the_vectors_anew(bundle):
+    """As after a new export of other weights: the table says which file made its vectors."""
+    classifier = Assistant.load(bundle).classifier
+    found = verify_bundle(bundle).description
+    right = load_knowledge(bundle, classifier).faq.vectors
+    update_bundle(bundle, {"knowledge": {**found["knowledge"], "model_sha256": "other"}}, {"knowledge.npz": b"old"})
+    assert load_knowledge(bundle, classifier).faq.vectors == pytest.approx(right, abs=1e-5)
+
+
+def test_a_damaged_table_is_told(bundle):
+    (bundle / "knowledge.npz").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match=r"knowledge\.npz: cannot be used"):
+        load_knowledge(bundle, tfarch.load(bundle))
+
+
+def test_a_bundle_without_knowledge_hands_over(bundle):
+    description = json.loads((bundle / "bundle.json").read_text())
+    del description["knowledge"]
+    (bundle / "bundle.json").write_text(json.dumps(description))
+    assert Assistant.load(bundle).reply("my card pin")[0].text == HAND_OVER
+    with pytest.raises(InputError, match="neither an entry"):
+        remove(bundle, "joke2")
+
+
+# The command line
+
+
+def test_answer_prints_the_replies_with_their_origin(made):
+    answer = call("answer", "--bundle", str(made[0]), "where is my card 1234 pin")
+    assert answer.code == 0
+    assert "> where is my card 1234 pin\n  Card 1234 is on its way.\n  (intent card, " in answer.out
+
+
+def test_answer_prints_json_lines(made):
+    answer = call("answer", "--bundle", str(made[0]), "--json", "sing a song", "my card pin. the refund money back?")
+    first, second = map(json.loads, answer.out.splitlines())
+    assert first["text"] == "sing a song"
+    assert first["replies"][0].keys() == {"question", "text", "source", "name", "probability", "choices", "slots"}
+    assert [reply["name"] for reply in second["replies"]] == ["card", "refund"]
+
+
+def test_chat_keeps_the_conversation_until_the_input_ends(made):
+    answer = call("chat", "--bundle", str(made[0]), stdin=b"my card 1234 pin\nthe card pin\n/new\nmy card pin\n")
+    assert answer.code == 0
+    spoken = [line.removeprefix("Tiny: ") for line in answer.out.splitlines() if line.startswith("Tiny: ")]
+    assert spoken == ["Card 1234 is on its way.", "Card 1234 is on its way.", "Cards come by post."]
+
+
+def test_the_words_of_the_tiny_questions_are_as_this_file_uses_them():
+    assert {"card", "refund", "login"} == set(WORDS)
