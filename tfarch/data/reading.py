@@ -115,7 +115,7 @@ def read_table(path: Path, data: DataConfig) -> Reading:
         raise InputError(f"column {data.text_column!r} cannot be both text and label", file=path, mend="name two columns")
     delimiters = FORMATS.get(path.suffix.lower())
     if delimiters is None:
-        raise unknown("format", path.suffix, FORMATS, file=path)
+        raise unknown("format", path.suffix, (*FORMATS, ".yml", ".yaml"), file=path)
     rows = RowCollector(path, path.name, data.strict)
     wanted = {data.text_column: "text", data.label_column: "label"}
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfarch.config import DataConfig
 from tfarch.data.normal_form import normal_form
+from tfarch.data.rasa import SUFFIXES, read_rasa
 from tfarch.data.reading import FORMATS, Reading, read_table
 from tfarch.data.split import cut, hold_out
 from tfarch.data.tables import Dataset, Table
@@ -18,7 +19,7 @@ from tfarch.errors import InputError
 
 PART_NAMES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 _SHOWN = {"train": "train", "valid": "validation", "test": "test"}  # part -> what a reader calls it
-_MEND = "give a folder with train.csv, a CSV, TSV or JSONL file, or tfds:NAME"
+_MEND = "give a folder with train.csv, a CSV, TSV, JSONL or Rasa NLU file, or tfds:NAME"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
     (`data.test_fraction` of the rows), validation next (`data.valid_fraction` of what remains), then the cut to `data.limit`.
 
     Args:
-        path: a folder with train.csv (.tsv, .jsonl) and optionally valid/val/validation and test; one such file; or `tfds:NAME[:CONFIG]`.
+        path: a folder with train.csv (.tsv, .jsonl, .yml of Rasa) and optionally valid/val/validation and test; one such file; or `tfds:NAME[:CONFIG]`.
         data: columns, fractions, strictness.
         seed: of the split and the cut.
 
@@ -91,14 +92,18 @@ def _read(path: str | Path, data: DataConfig) -> Source:
             raise InputError("no such file or folder", file=path, mend=_MEND)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    reading = read_table(path, data)
+    reading = _read_file(path, data)
     return Source(
         path.stem, str(path), {"train": reading}, {path.name: reading.sha256}, provenance("file", path.name, {"train": path.name})
     )
 
 
+def _read_file(file: Path, data: DataConfig) -> Reading:
+    return read_rasa(file, data) if file.suffix.lower() in SUFFIXES else read_table(file, data)
+
+
 def _read_folder(folder: Path, data: DataConfig) -> Source:
-    there = sorted(each for each in folder.iterdir() if each.is_file() and each.suffix.lower() in FORMATS)
+    there = sorted(each for each in folder.iterdir() if each.is_file() and each.suffix.lower() in (*FORMATS, *SUFFIXES))
     files: dict[str, Path] = {}
     for part, names in PART_NAMES.items():
         found = [each for each in there if each.stem.lower() in names]
@@ -107,9 +112,9 @@ def _read_folder(folder: Path, data: DataConfig) -> Source:
         if found:
             files[part] = found[0]
     if "train" not in files:
-        has = f"it has {', '.join(each.name for each in there)}" if there else "it has no CSV, TSV or JSONL file"
+        has = f"it has {', '.join(each.name for each in there)}" if there else "it has no CSV, TSV, JSONL or Rasa file"
         raise InputError(f"no train.csv, train.tsv or train.jsonl in this folder; {has}", file=folder, mend=_MEND)
-    readings = {part: read_table(file, data) for part, file in files.items()}
+    readings = {part: _read_file(file, data) for part, file in files.items()}
     hashes = {files[part].name: reading.sha256 for part, reading in readings.items()}
     resolved = folder.resolve()
     name = resolved.name if resolved.name.lower() != "data" else resolved.parent.name  # a folder called data says nothing of what it holds
