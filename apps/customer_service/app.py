@@ -25,8 +25,9 @@ def equip(bundle: Path, config: Config) -> None:
     if not found.answers and not found.entries:
         return
     valid = load_dataset(config.data.path, config.data, config.seed).valid
-    unanswered = [text for text, label in zip(valid.texts, valid.labels, strict=True) if label == config.data.oos_label]
-    for intent in put(bundle, found, unanswered=unanswered):
+    rows = list(zip(valid.texts, valid.labels, strict=True))
+    in_scope, unanswered = ([text for text, label in rows if (label == config.data.oos_label) is out] for out in (False, True))
+    for intent in put(bundle, found, in_scope=in_scope, unanswered=unanswered):
         say(f"warning: answers.yaml has answers for {intent!r}, an intent that the model does not know")
     intents = len(found.answers.get("answers", ()))
     say(f"answers of {intents} intents and an FAQ of {len(found.entries)} entries went into the bundle: try the verb chat")

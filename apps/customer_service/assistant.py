@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from apps.customer_service.knowledge import Knowledge, load_knowledge
+from apps.customer_service.knowledge import Knowledge, evidence, load_knowledge
 from apps.customer_service.questions import Understanding, questions
+from apps.customer_service.router import FAQ, INTENT, NOBODY
 from tfarch.runtime import Classifier, load
 
-SURE = 0.5  # least probability at which an intent, or an entry of the FAQ, answers
+# An intent or an entry answers where it is at least this many times as probable as that nobody can: a question that could have been answered and is handed
+# over counts twice as much as an answer to one that none is meant for.
+EAGER = 0.5
 LIKELY = 0.5  # least probability of two intents together at which the app asks which of them is meant
 
 ASK = "Is it about {first}, or about {second}?"
@@ -68,11 +71,11 @@ class Conversation:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What the model says of some texts."""
+    """What model, FAQ and router say of n texts."""
 
-    probabilities: np.ndarray  # [n, classes]
-    in_scope: np.ndarray  # bool [n]
-    faq: np.ndarray  # [n, entries + 1]
+    probabilities: np.ndarray  # of the intents [n, classes]
+    entries: np.ndarray  # of the FAQ's entries [n, entries + 1]
+    ways: np.ndarray  # that the intent answers, the FAQ, nobody [n, 3]
 
 
 class Assistant:
@@ -111,42 +114,40 @@ class Assistant:
         return replies
 
     def understand(self, texts: Sequence[str]) -> list[Understanding]:
-        """What each text is taken for: an intent, an entry of the FAQ (`faq:` and its id), or nothing that is known."""
-        return [self._understood(*each) for each in self._each(self._answers(texts))]
+        """The likeliest meaning of each text, an intent or an entry of the FAQ (`faq:` and its id), with the probability that it is this one."""
+        answers = self._answers(texts)
+        return [self._likeliest(answers, row) for row in range(len(texts))]
 
     def _answers(self, texts: Sequence[str]) -> _Answers:
-        probabilities, vectors = self.classifier.answers(texts)
-        rule = self.classifier.out_of_scope
-        in_scope = np.ones(len(texts), bool) if rule is None else ~rule.rejects(probabilities, vectors)
-        return _Answers(probabilities, in_scope, self.knowledge.faq.probabilities(texts, vectors))
+        probabilities, margins, entries = evidence(self.classifier, self.knowledge.faq, texts)
+        best = entries[:, :-1].max(axis=1, initial=0.0)
+        return _Answers(probabilities, entries, self.knowledge.router.probabilities(probabilities.max(axis=1), margins, best))
 
-    @staticmethod
-    def _each(answers: _Answers):
-        return zip(answers.probabilities, answers.in_scope, answers.faq, strict=True)
-
-    def _understood(self, probabilities: np.ndarray, in_scope: bool, faq: np.ndarray) -> Understanding:
-        best, entry = int(probabilities.argmax()), int(faq.argmax())
-        intent = float(probabilities[best]) if in_scope else 0.0
-        found = float(faq[entry]) if entry < len(self.knowledge.faq.entries) else 0.0
-        if max(intent, found) < SURE:
-            return Understanding(None, 1.0 - max(intent, found))
-        if intent >= found:
+    def _likeliest(self, answers: _Answers, row: int) -> Understanding:
+        probabilities, entries, ways = answers.probabilities[row], answers.entries[row][:-1], answers.ways[row]
+        best = int(probabilities.argmax())
+        intent = float(ways[INTENT] * probabilities[best])
+        if not len(entries):
             return Understanding(self.classifier.labels[best], intent)
-        return Understanding(f"faq:{self.knowledge.faq.entries[entry].id}", found)
+        entry = int(entries.argmax())
+        found = float(ways[FAQ] * entries[entry] / max(entries.sum(), 1e-12))
+        if found > intent:
+            return Understanding(f"faq:{self.knowledge.faq.entries[entry].id}", found)
+        return Understanding(self.classifier.labels[best], intent)
 
     def _reply(self, question: str, answers: _Answers, row: int, conversation: Conversation, *, alone: bool) -> Reply:
-        probabilities, faq = answers.probabilities[row], answers.faq[row]
-        found = self._understood(probabilities, bool(answers.in_scope[row]), faq)
-        if found.meaning is not None and found.meaning.startswith("faq:"):
-            entry = self.knowledge.faq.entries[int(faq.argmax())]
+        probabilities, ways = answers.probabilities[row], answers.ways[row]
+        found = self._likeliest(answers, row)
+        if found.confidence >= EAGER * ways[NOBODY]:
+            if not found.meaning.startswith("faq:"):
+                return self._answered(question, found.meaning, found.confidence, conversation)
+            entry = self.knowledge.faq.entries[int(answers.entries[row][:-1].argmax())]
             return Reply(question, entry.answer, "faq", entry.id, found.confidence)
-        if found.meaning is not None:
-            return self._answered(question, found.meaning, found.confidence, conversation)
         first, second = (int(place) for place in np.argsort(-probabilities, kind="stable")[:2])
-        if answers.in_scope[row] and probabilities[first] + probabilities[second] >= LIKELY:
+        if ways[INTENT] * (probabilities[first] + probabilities[second]) >= LIKELY:
             names = (self.classifier.labels[first], self.classifier.labels[second])
             text = ASK.format(first=_spoken(names[0]), second=_spoken(names[1]))
-            return Reply(question, text, "ask", None, float(probabilities[first]), names)
+            return Reply(question, text, "ask", None, found.confidence, names)
         text = HAND_OVER if alone else UNKNOWN.format(question=question)
         return Reply(question, text, "handover", None, found.confidence)
 

@@ -20,8 +20,8 @@ from tfarch.errors import InputError
 from tfarch.runtime import Classifier
 from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights
 
-# Fitted on the sample's queries and out-of-scope rows (`fitted`): what holds where a company has none of its own yet.
-DEFAULT_WEIGHTS = Weights(cosine=17.0, words=7.0, none=6.0)
+# Of the cosine to the question, that to the answer, and the words: near what the sample's queries give (`fitted`), for a company that has none yet.
+DEFAULT_WEIGHTS = Weights((10.0, 10.0, 6.0), 5.0)
 
 
 @dataclass(frozen=True)
@@ -46,33 +46,41 @@ class Faq:
 
     Args:
         entries: in their order.
-        vectors: text vectors of `Entry.text`, `[entries, width]`, by the classifier that will be asked.
-        weights: of cosine, words and "none of them".
+        vectors: text vectors of questions and answers, `[2, entries, width]`, by the classifier that will be asked.
+        weights: of the cosine to the question, that to the answer, the words of both, and "none of them".
     """
 
     def __init__(self, entries: Sequence[Entry], vectors: np.ndarray, weights: Weights = DEFAULT_WEIGHTS):
-        if len(entries) != len(vectors):
-            raise ValueError(f"{len(entries)} entries and {len(vectors)} vectors")
+        if vectors.shape[:2] != (2, len(entries)):
+            raise ValueError(f"{len(entries)} entries and vectors {vectors.shape}")
         self.entries, self.vectors, self.weights = tuple(entries), vectors, weights
         self._words = Words([entry.text for entry in entries]) if entries else None
 
     @classmethod
     def of(cls, entries: Sequence[Entry], classifier: Classifier, weights: Weights = DEFAULT_WEIGHTS) -> Faq:
         """The entries with the vectors that `classifier` gives them."""
-        return cls(entries, classifier.vectors([entry.text for entry in entries]), weights)
+        return cls(entries, entry_vectors(entries, classifier), weights)
 
     def probabilities(self, questions: Sequence[str], vectors: np.ndarray) -> np.ndarray:
         """`[questions, entries + 1]`: the probability that each entry answers, the last column that none does."""
         if not self.entries:
             return np.ones((len(questions), 1))
-        return self.weights.probabilities(cosines(vectors, self.vectors), self._words.scores(questions))
+        return self.weights.probabilities(self._features(questions, vectors))
 
     def fitted(self, questions: Sequence[str], ids: Sequence[str | None], vectors: np.ndarray) -> Faq:
         """The same entries with the weights that fit questions whose entry is known; the id None: no entry answers."""
         places = {entry.id: place for place, entry in enumerate(self.entries)}
         targets = np.array([NONE if name is None else places[name] for name in ids])
-        weights = fit_weights(cosines(vectors, self.vectors), self._words.scores(questions), targets)
-        return Faq(self.entries, self.vectors, weights)
+        return Faq(self.entries, self.vectors, fit_weights(self._features(questions, vectors), targets))
+
+    def _features(self, questions: Sequence[str], vectors: np.ndarray) -> np.ndarray:
+        fields = [cosines(vectors, field) for field in self.vectors]
+        return np.stack([*fields, self._words.scores(questions)], axis=2)
+
+
+def entry_vectors(entries: Sequence[Entry], classifier: Classifier) -> np.ndarray:
+    """Text vectors of the questions and of the answers, `[2, entries, width]`."""
+    return np.stack([classifier.vectors([getattr(entry, field) for entry in entries]) for field in ("question", "answer")])
 
 
 def read_faq(file: str | Path) -> tuple[Entry, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ import numpy as np
 import yaml
 
 from apps.customer_service.answers import AnswerBook, answer_book, read_answers
-from apps.customer_service.faq import Entry, Faq, entries_of, read_faq, read_queries
+from apps.customer_service.faq import Entry, Faq, entries_of, entry_vectors, read_faq, read_queries
+from apps.customer_service.router import DEFAULT, INTENT, NOBODY, Router, fit_router
+from apps.customer_service.router import FAQ as FROM_FAQ
 from tfarch.config import dump_yaml, read_yaml
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import update_bundle
@@ -31,10 +33,11 @@ ANSWERS, FAQ, QUERIES, VECTORS, FIELD = "answers.yaml", "faq.yaml", "faq_queries
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Answers by intent and a searchable FAQ; either may be empty."""
+    """Answers by intent and a searchable FAQ, either of which may be empty, and who answers a question."""
 
     answers: AnswerBook
     faq: Faq
+    router: Router = DEFAULT
 
 
 def load_knowledge(bundle: str | Path, classifier: Classifier) -> Knowledge:
@@ -46,18 +49,19 @@ def load_knowledge(bundle: str | Path, classifier: Classifier) -> Knowledge:
     found = read_bundle(bundle, verify=False)
     described = found.description.get(FIELD)
     if described is None:
-        return Knowledge(AnswerBook({}, {}, {}), Faq((), np.empty((0, 0))))
+        return Knowledge(AnswerBook({}, {}, {}), Faq((), np.empty((2, 0, 0))))
     answers = read_answers(found.path(ANSWERS)) if ANSWERS in found.description["files"] else AnswerBook({}, {}, {})
     entries = read_faq(found.path(FAQ)) if FAQ in found.description["files"] else ()
-    weights = Weights(**described["weights"])
+    weights = Weights(tuple(described["search"]["features"]), described["search"]["none"])
+    router = Router.from_dict(described["router"])
     if not entries:
-        return Knowledge(answers, Faq((), np.empty((0, 0)), weights))
+        return Knowledge(answers, Faq((), np.empty((2, 0, 0)), weights), router)
     if described["model_sha256"] != found.description["files"][found.description["model"]["file"]]:
-        return Knowledge(answers, Faq.of(entries, classifier, weights))
+        return Knowledge(answers, Faq.of(entries, classifier, weights), router)
     file = found.path(VECTORS)
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return Knowledge(answers, Faq(entries, arrays["faq"], weights))
+            return Knowledge(answers, Faq(entries, arrays["faq"], weights), router)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError(f"cannot be used: {error}", file=file, mend="put the knowledge into the bundle again") from error
 
@@ -86,26 +90,47 @@ def read_folder(folder: str | Path) -> Found:
     return Found(values, entries, read_queries(queries, [entry.id for entry in entries]) if queries.is_file() else [])
 
 
-def equip(bundle: str | Path, found: Found, *, unanswered: Sequence[str] = ()) -> list[str]:
-    """Puts what was found in a folder into a bundle, in place of what it knew. Where there are queries, the search is fitted on them.
+def equip(bundle: str | Path, found: Found, *, in_scope: Sequence[str] = (), unanswered: Sequence[str] = ()) -> list[str]:
+    """Puts what was found in a folder into a bundle, in place of what it knew. Where there are queries, the search is fitted on them, and with questions of
+    the other kinds who answers.
 
     Args:
-        unanswered: questions that no entry answers, such as validation's out-of-scope rows: they teach the search to say so.
+        in_scope: questions that an intent answers, which training did not see: validation's rows in scope.
+        unanswered: questions that neither an intent nor an entry answers: validation's out-of-scope rows.
 
     Returns:
         The intents with answers that the bundle's model does not know.
     """
     classifier = load(bundle, verify=False)
-    faq = Faq.of(found.entries, classifier)
+    faq, router = Faq.of(found.entries, classifier), DEFAULT
     if found.queries:
-        texts, ids = [*(text for text, _ in found.queries), *unanswered], [*(name for _, name in found.queries), *[None] * len(unanswered)]
-        faq = faq.fitted(texts, ids, classifier.vectors(texts))
-    write_knowledge(bundle, found.answers, faq)
+        queries, ids = zip(*found.queries, strict=True)
+        texts = [*queries, *unanswered]
+        faq = faq.fitted(texts, [*ids, *[None] * len(unanswered)], classifier.vectors(texts))
+        if in_scope and unanswered:
+            router = fitted_router(classifier, faq, in_scope, queries, unanswered)
+    write_knowledge(bundle, found.answers, faq, router)
     return [intent for intent in found.answers.get("answers", ()) if intent not in classifier.labels]
 
 
-def write_knowledge(bundle: str | Path, answers: dict[str, Any], faq: Faq) -> None:
-    """Writes both into the bundle; `answers` as plain values, see `answers.read_answers`.
+def fitted_router(classifier: Classifier, faq: Faq, in_scope: Sequence[str], queries: Sequence[str], unanswered: Sequence[str]) -> Router:
+    """Who answers, fitted on questions of each kind."""
+    texts = [*in_scope, *queries, *unanswered]
+    kinds = [*[INTENT] * len(in_scope), *[FROM_FAQ] * len(queries), *[NOBODY] * len(unanswered)]
+    probabilities, margins, entries = evidence(classifier, faq, texts)
+    return fit_router(kinds, probabilities.max(axis=1), margins, entries[:, :-1].max(axis=1), float(margins[: len(in_scope)].std()) or 1.0)
+
+
+def evidence(classifier: Classifier, faq: Faq, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What model and FAQ say of texts: probabilities `[n, classes]`, scope scores above the threshold `[n]`, and probabilities `[n, entries + 1]`."""
+    probabilities, vectors = classifier.answers(texts)
+    rule = classifier.out_of_scope
+    margins = np.zeros(len(texts)) if rule is None else rule.score(probabilities, vectors) - rule.threshold
+    return probabilities, margins, faq.probabilities(texts, vectors)
+
+
+def write_knowledge(bundle: str | Path, answers: dict[str, Any], faq: Faq, router: Router) -> None:
+    """Writes all into the bundle; `answers` as plain values, see `answers.read_answers`.
 
     Raises:
         InputError: the answers are not as they must be.
@@ -120,7 +145,8 @@ def write_knowledge(bundle: str | Path, answers: dict[str, Any], faq: Faq) -> No
         vectors = io.BytesIO()
         np.savez(vectors, faq=faq.vectors.astype(np.float32))
         files[VECTORS] = vectors.getvalue()
-    described = {"weights": faq.weights.as_dict(), "model_sha256": found.description["files"][found.description["model"]["file"]]}
+    model = found.description["files"][found.description["model"]["file"]]
+    described = {"search": asdict(faq.weights), "router": router.as_dict(), "model_sha256": model}
     update_bundle(bundle, {FIELD: described}, files, without=[name for name in (ANSWERS, FAQ, VECTORS) if name not in files])
 
 
@@ -135,7 +161,8 @@ def edit_answer(bundle: str | Path, intent: str, variants: Sequence[str]) -> Non
         raise InputError(f"the model knows no intent {intent!r}", mend="the labels stand in bundle.json")
     answers = _answers(bundle)
     answers["answers"] = {**(answers.get("answers") or {}), intent: list(variants)}
-    write_knowledge(bundle, answers, load_knowledge(bundle, classifier).faq)
+    old = load_knowledge(bundle, classifier)
+    write_knowledge(bundle, answers, old.faq, old.router)
 
 
 def add_faq(bundle: str | Path, question: str, answer: str, name: str) -> None:
@@ -145,12 +172,13 @@ def add_faq(bundle: str | Path, question: str, answer: str, name: str) -> None:
         InputError: a text is empty.
     """
     classifier = load(bundle, verify=False)
-    old = load_knowledge(bundle, classifier).faq
+    knowledge = load_knowledge(bundle, classifier)
+    old = knowledge.faq
     kept = [place for place, entry in enumerate(old.entries) if entry.id != name]
     entries = entries_of([*(old.entries[place].as_dict() for place in kept), {"id": name, "question": question, "answer": answer}])
-    added = classifier.vectors([entries[-1].text])
-    vectors = np.concatenate([old.vectors[kept], added]) if kept else added
-    write_knowledge(bundle, _answers(bundle), Faq(entries, vectors, old.weights))
+    added = entry_vectors(entries[-1:], classifier)
+    vectors = np.concatenate([old.vectors[:, kept], added], axis=1) if kept else added
+    write_knowledge(bundle, _answers(bundle), Faq(entries, vectors, old.weights), knowledge.router)
 
 
 def remove(bundle: str | Path, name: str) -> str:
@@ -160,15 +188,16 @@ def remove(bundle: str | Path, name: str) -> str:
         InputError: neither has that name.
     """
     classifier = load(bundle, verify=False)
-    old, answers = load_knowledge(bundle, classifier).faq, _answers(bundle)
+    knowledge, answers = load_knowledge(bundle, classifier), _answers(bundle)
+    old = knowledge.faq
     kept = [place for place, entry in enumerate(old.entries) if entry.id != name]
     if len(kept) < len(old.entries):
-        faq = Faq([old.entries[place] for place in kept], old.vectors[kept], old.weights)
-        write_knowledge(bundle, answers, faq)
+        faq = Faq([old.entries[place] for place in kept], old.vectors[:, kept], old.weights)
+        write_knowledge(bundle, answers, faq, knowledge.router)
         return "an entry of the FAQ"
     if name in (answers.get("answers") or {}):
         answers["answers"] = {intent: variants for intent, variants in answers["answers"].items() if intent != name}
-        write_knowledge(bundle, answers if answers["answers"] else {}, old)
+        write_knowledge(bundle, answers if answers["answers"] else {}, old, knowledge.router)
         return "the answers of an intent"
     raise InputError(f"nothing in this bundle is named {name!r}: neither an entry of the FAQ nor an intent with answers")
 

@@ -10,7 +10,7 @@ from tfarch.errors import InputError
 
 SAMPLE = Path(__file__).parents[2] / "apps/customer_service/data"
 ENTRIES = (Entry("ip", "Can I have a static IP?", "Yes, in the app."), Entry("eco", "Are you green?", "Our trees say so."))
-VECTORS = np.array([[1.0, 0.0], [0.0, 1.0]])
+VECTORS = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.2], [0.2, 1.0]]])
 
 
 def test_the_entry_whose_vector_and_words_are_near_is_the_most_probable():
@@ -26,7 +26,7 @@ def test_a_question_far_from_every_entry_has_none():
 
 
 def test_an_empty_faq_never_answers():
-    np.testing.assert_array_equal(Faq((), np.empty((0, 0))).probabilities(["a", "b"], np.zeros((2, 2))), np.ones((2, 1)))
+    np.testing.assert_array_equal(Faq((), np.empty((2, 0, 0))).probabilities(["a", "b"], np.zeros((2, 2))), np.ones((2, 1)))
 
 
 def test_weights_are_fitted_on_questions_whose_entry_is_known():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights
+from tfarch.runtime.retrieval import NONE, Weights, Words, conditional_logit, cosines, fit_weights, softmax
 
 TEXTS = ["static ip address", "parental controls for kids", "a static fee", "the of and"]
 
@@ -39,38 +39,37 @@ def test_cosines_do_not_see_the_length():
 
 
 def test_probabilities_are_the_softmax_with_none_of_them_as_the_last():
-    found = Weights(2.0, 1.0, 0.5).probabilities(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
+    found = Weights((2.0, 1.0), 0.5).probabilities(np.array([[[1.0, 0.0], [0.0, 1.0]]]))
     expected = np.exp([2.0, 1.0, 0.5])
     np.testing.assert_allclose(found, [expected / expected.sum()])
 
 
 def test_the_fitted_weights_are_those_that_made_the_questions():
     rng = np.random.default_rng(0)
-    truth = Weights(6.0, 3.0, 2.0)
-    cosine, words = rng.uniform(-0.2, 1, (20000, 8)), rng.uniform(0, 1, (20000, 8))
-    probabilities = truth.probabilities(cosine, words)
+    truth = Weights((6.0, 3.0), 2.0)
+    features = np.stack([rng.uniform(-0.2, 1, (20000, 8)), rng.uniform(0, 1, (20000, 8))], axis=2)
+    probabilities = truth.probabilities(features)
     drawn = (probabilities.cumsum(axis=1) > rng.random((20000, 1))).argmax(axis=1)
-    found = fit_weights(cosine, words, np.where(drawn == 8, NONE, drawn), l2=1e-9)
-    assert found.cosine == pytest.approx(6.0, abs=0.2)
-    assert found.words == pytest.approx(3.0, abs=0.2)
+    found = fit_weights(features, np.where(drawn == 8, NONE, drawn), l2=1e-9)
+    assert found.features == pytest.approx((6.0, 3.0), abs=0.2)
     assert found.none == pytest.approx(2.0, abs=0.2)
 
 
 def test_no_small_step_from_the_fitted_weights_does_better():
     rng = np.random.default_rng(1)
-    cosine, words, targets = rng.normal(size=(60, 5)), rng.random((60, 5)), rng.integers(-1, 5, 60)
+    features, chosen = rng.normal(size=(60, 5, 3)), rng.integers(0, 5, 60)
+    penalty, importance = np.array([1e-3, 0.1, 1.0]), rng.uniform(0.1, 2, 60)
 
     def loss(weights):
-        chosen = weights.probabilities(cosine, words)[np.arange(60), targets]  # NONE is the last column
-        return -np.log(chosen).mean() + 0.5e-3 * (weights.cosine**2 + weights.words**2) + 0.5e-6 * weights.none**2
+        right = softmax(features @ weights)[np.arange(60), chosen]
+        return -(importance * np.log(right)).sum() / importance.sum() + 0.5 * (penalty * weights**2).sum()
 
-    best = fit_weights(cosine, words, targets)
-    for name in ("cosine", "words", "none"):
+    best = conditional_logit(features, chosen, penalty, importance)
+    for place in range(3):
         for step in (-0.01, 0.01):
-            moved = Weights(**{**best.as_dict(), name: getattr(best, name) + step})
-            assert loss(moved) > loss(best)
+            assert loss(best + step * np.eye(3)[place]) > loss(best)
 
 
 def test_questions_that_all_have_an_answer_leave_the_weights_finite():
-    found = fit_weights(np.eye(3), np.eye(3), np.arange(3))
-    assert all(np.isfinite(list(found.as_dict().values())))
+    found = fit_weights(np.eye(3)[:, :, None], np.arange(3))
+    assert np.isfinite([*found.features, found.none]).all()

@@ -1,14 +1,14 @@
 """Finds the entry of a small collection (an FAQ) that answers a question: by the encoder's vectors, by words (BM25), and by both.
 
-The score of an entry is `cosine * c + words * w`, where `cosine` is that of the text vectors and `words` the BM25 score (Robertson and Zaragoza 2009) as a
-share of what the question could reach. Together with the constant `n` of "none of them" the scores are logits: their softmax is the probability that
-an entry answers the question, or that none does. The three numbers are fitted on questions whose entry is known (`fit_weights`).
+Each entry has features, such as the cosines of the question's text vector to those of the entry's fields, and its BM25 score (Robertson and Zaragoza 2009)
+as a share of what the question could reach. Their weighted sums are logits beside the constant of "none of them": their softmax is the
+probability that an entry answers the question, or that none does. The weights are fitted on questions whose entry is known (`fit_weights`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,21 +19,21 @@ NONE = -1  # the target of a question that no entry answers
 
 @dataclass(frozen=True)
 class Weights:
-    """What cosine and words count, and the logit of "none of them"."""
+    """What each feature counts, and the logit of "none of them"."""
 
-    cosine: float
-    words: float
+    features: tuple[float, ...]
     none: float
 
-    def as_dict(self) -> dict[str, float]:
-        return asdict(self)
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """`[questions, entries + 1]`, the last column for "none of them", from features `[questions, entries, features]`."""
+        logits = features @ np.asarray(self.features, np.float64)
+        return softmax(np.concatenate([logits, np.full((len(logits), 1), self.none)], axis=1))
 
-    def probabilities(self, cosines: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """`[questions, entries + 1]`, the last column for "none of them", from two `[questions, entries]`."""
-        logits = self.cosine * cosines + self.words * words
-        logits = np.concatenate([logits, np.full((len(logits), 1), self.none)], axis=1)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis, float64."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
 class Words:
@@ -74,42 +74,55 @@ def cosines(questions: np.ndarray, entries: np.ndarray) -> np.ndarray:
     return unit(questions) @ unit(entries).T
 
 
-def fit_weights(cosine: np.ndarray, words: np.ndarray, targets: np.ndarray, *, l2: float = 1e-3, steps: int = 200) -> Weights:
-    """The weights under which the known entries are most probable: a conditional logit (McFadden 1974) with an outside option.
-
-    Minimises the mean negative log-likelihood + l2 / 2 * (cosine^2 + words^2) by Newton steps; it is convex.
+def fit_weights(features: np.ndarray, targets: np.ndarray, *, l2: float = 1e-3) -> Weights:
+    """The weights under which the known entries are most probable.
 
     Args:
-        cosine, words: `[questions, entries]`.
+        features: `[questions, entries, features]`.
         targets: the number of the entry that answers each question, or `NONE`.
+        l2: penalty of the features' weights; that of "none of them" is free.
     """
-    questions, entries = cosine.shape
-    features = np.zeros((questions, entries + 1, 3))
-    features[:, :-1, 0], features[:, :-1, 1], features[:, -1, 2] = cosine, words, 1.0
-    chosen = np.where(targets == NONE, entries, targets)
-    penalty = np.array([l2, l2, 1e-6])
-    weights = np.array([5.0, 1.0, 3.0])
+    questions, entries, count = features.shape
+    alternatives = np.zeros((questions, entries + 1, count + 1))
+    alternatives[:, :-1, :-1], alternatives[:, -1, -1] = features, 1.0
+    penalty = np.append(np.full(count, l2), 1e-6)
+    *weights, none = conditional_logit(alternatives, np.where(targets == NONE, entries, targets), penalty)
+    return Weights(tuple(map(float, weights)), float(none))
+
+
+def conditional_logit(features: np.ndarray, chosen: np.ndarray, penalty: np.ndarray, importance: np.ndarray | None = None) -> np.ndarray:
+    """Weights `[f]` of a conditional logit (McFadden 1974): P(alternative) = softmax(features @ weights).
+
+    Minimises the mean negative log-likelihood + the sum of penalty / 2 * weight^2 by Newton steps that are halved until they help; it is convex.
+
+    Args:
+        features: `[n, alternatives, f]`.
+        chosen: number of the right alternative `[n]`.
+        penalty: `[f]`, above 0.
+        importance: what each row counts `[n]`; None: all the same.
+    """
+    rows = np.arange(len(features))
+    share = np.full(len(features), 1.0 / len(features)) if importance is None else importance / importance.sum()
+    weights = np.zeros(features.shape[2])
 
     def loss(candidate: np.ndarray) -> float:
         logits = features @ candidate
         highest = logits.max(axis=1)
         total = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
-        return float((total - logits[np.arange(questions), chosen]).mean() + 0.5 * (penalty * candidate**2).sum())
+        return float(share @ (total - logits[rows, chosen]) + 0.5 * (penalty * candidate**2).sum())
 
     value = loss(weights)
-    for _ in range(steps):
-        logits = features @ weights
-        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        expected = np.einsum("qe,qef->qf", probabilities, features)
-        gradient = (expected - features[np.arange(questions), chosen]).mean(axis=0) + penalty * weights
-        second = np.einsum("qe,qef,qeg->fg", probabilities, features, features) / questions - expected.T @ expected / questions
-        direction = np.linalg.solve(second + np.diag(penalty), gradient)
-        size = 1.0
-        while size > 1e-6 and loss(weights - size * direction) > value:
+    for _ in range(200):
+        probabilities = softmax(features @ weights)
+        expected = np.einsum("na,naf->nf", probabilities, features)
+        gradient = share @ (expected - features[rows, chosen]) + penalty * weights
+        spread = features - expected[:, None, :]
+        second = np.einsum("n,na,naf,nag->fg", share, probabilities, spread, spread, optimize=True) + np.diag(penalty)
+        direction, size = np.linalg.solve(second, gradient), 1.0
+        while size > 1e-9 and loss(weights - size * direction) > value:
             size /= 2
         moved = loss(weights - size * direction)
-        if value - moved < 1e-10:
+        if value - moved < 1e-12:
             break
         weights, value = weights - size * direction, moved
-    return Weights(*map(float, weights))
+    return weights
