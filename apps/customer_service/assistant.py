@@ -106,12 +106,16 @@ class Assistant:
         conversation.asked = None
         if chosen:
             return [self._answered(message, chosen, 1.0, conversation)]
-        parts = questions(message, self.understand) if message.strip() else [message.strip()]
-        answers = self._answers(parts)
-        replies = [self._reply(part, answers, row, conversation, alone=len(parts) == 1) for row, part in enumerate(parts)]
+        replies = self.reply_to(questions(message, self.understand), conversation)
         asked = [reply for reply in replies if reply.source == "ask"]
         conversation.asked = asked[-1] if asked else None
         return replies
+
+    def reply_to(self, parts: Sequence[str], conversation: Conversation | None = None) -> list[Reply]:
+        """A reply to each of these questions, which are taken as they are."""
+        conversation = conversation or Conversation()
+        answers = self._answers(parts)
+        return [self._reply(part, answers, row, conversation, alone=len(parts) == 1) for row, part in enumerate(parts)]
 
     def understand(self, texts: Sequence[str]) -> list[Understanding]:
         """The likeliest meaning of each text, an intent or an entry of the FAQ (`faq:` and its id), with the probability that it is this one."""
