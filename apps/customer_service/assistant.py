@@ -4,6 +4,7 @@ which of these it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from tfarch.runtime import Classifier, load
 # over counts twice as much as an answer to one that none is meant for.
 EAGER = 0.5
 LIKELY = 0.5  # least probability of two intents together at which the app asks which of them is meant
+
+# Five digits or more, with the letters that belong to them.
+_IDENTIFIER = re.compile(r"\b(?:[A-Z]{1,3} |[A-Za-z]{1,3}-?)?\d[\d-]{3,}\d\b")
 
 ASK = "Is it about {first}, or about {second}?"
 HAND_OVER = "That I can't answer. I pass you on to a person."
@@ -123,7 +127,7 @@ class Assistant:
         return [self._likeliest(answers, row) for row in range(len(texts))]
 
     def _answers(self, texts: Sequence[str]) -> _Answers:
-        probabilities, margins, entries = evidence(self.classifier, self.knowledge.faq, texts)
+        probabilities, margins, entries = evidence(self.classifier, self.knowledge.faq, [_readable(text) for text in texts])
         best = entries[:, :-1].max(axis=1, initial=0.0)
         return _Answers(probabilities, entries, self.knowledge.router.probabilities(probabilities.max(axis=1), margins, best))
 
@@ -174,6 +178,12 @@ class Assistant:
                 return asked.choices[place]
         shared = [len(set(words) & set(name.lower().split("_"))) for name in asked.choices]
         return None if shared[0] == shared[1] else asked.choices[int(shared[1] > shared[0])]
+
+
+def _readable(text: str) -> str:
+    """A text without numbers of orders, cards and the like, which tell the model nothing and which training never saw: "where is order LK-482913?" is taken
+    for a return with 32 %, without the number for what it is with 87 %."""
+    return " ".join(_IDENTIFIER.sub("", text).split()) or text
 
 
 def _spoken(label: str) -> str:

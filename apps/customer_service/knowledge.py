@@ -30,6 +30,8 @@ from tfarch.runtime.retrieval import Weights
 
 ANSWERS, FAQ, QUERIES, VECTORS, FIELD = "answers.yaml", "faq.yaml", "faq_queries.csv", "knowledge.npz", "knowledge"
 
+MEND = "the verb export puts what lies beside the data into the bundle again"
+
 
 @dataclass(frozen=True)
 class Knowledge:
@@ -52,18 +54,21 @@ def load_knowledge(bundle: str | Path, classifier: Classifier) -> Knowledge:
         return Knowledge(AnswerBook({}, {}, {}), Faq((), np.empty((2, 0, 0))))
     answers = read_answers(found.path(ANSWERS)) if ANSWERS in found.description["files"] else AnswerBook({}, {}, {})
     entries = read_faq(found.path(FAQ)) if FAQ in found.description["files"] else ()
-    weights = Weights(tuple(described["search"]["features"]), described["search"]["none"])
-    router = Router.from_dict(described["router"])
+    try:
+        weights = Weights(tuple(described["search"]["features"]), described["search"]["none"])
+        router, maker = Router.from_dict(described["router"]), described["model_sha256"]
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"{FIELD} is damaged: {error}", file=found.path("bundle.json"), mend=MEND) from error
     if not entries:
         return Knowledge(answers, Faq((), np.empty((2, 0, 0)), weights), router)
-    if described["model_sha256"] != found.description["files"][found.description["model"]["file"]]:
+    if maker != found.description["files"][found.description["model"]["file"]]:
         return Knowledge(answers, Faq.of(entries, classifier, weights), router)
     file = found.path(VECTORS)
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return Knowledge(answers, Faq(entries, arrays["faq"], weights), router)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"cannot be used: {error}", file=file, mend="put the knowledge into the bundle again") from error
+        raise BundleError(f"cannot be used: {error}", file=file, mend=MEND) from error
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import tfarch
-from apps.customer_service.assistant import HAND_OVER, Assistant, Conversation, Reply
+from apps.customer_service.assistant import HAND_OVER, Assistant, Conversation, Reply, _readable
 from apps.customer_service.knowledge import add_faq, edit_answer, load_knowledge, remove
 from tests.tiny_questions import WORDS, call, questions, write_csv, write_settings
 from tfarch.errors import BundleError, InputError
@@ -94,6 +94,20 @@ def test_a_question_gets_the_answer_of_its_intent_with_its_slots(assistant):
     assert (reply.source, reply.name, reply.text) == ("intent", "card", "Card 1234 is on its way.")
     assert reply.slots == {"number": "1234"}
     assert reply.probability > 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("where is order LK-482913?", "where is order ?"),
+        ("has LK 482913 been sent", "has been sent"),
+        ("card 4929-1234-5678 and lk482913", "card and"),
+        ("it is from 2014, 100GB, £24.50", "it is from 2014, 100GB, £24.50"),
+        ("482913", "482913"),
+    ],
+)
+def test_numbers_of_orders_and_cards_are_not_read_by_the_model(text, read):
+    assert _readable(text) == read
 
 
 def test_what_was_said_before_fills_slots_and_equal_answers_take_turns(assistant):
@@ -219,6 +233,14 @@ def test_a_damaged_table_is_told(bundle):
     (bundle / "knowledge.npz").write_bytes(b"damaged")
     with pytest.raises(BundleError, match=r"knowledge\.npz: cannot be used"):
         load_knowledge(bundle, tfarch.load(bundle))
+
+
+@pytest.mark.parametrize("damage", [{}, {"search": {"features": [1]}}, {"search": 3}])
+def test_a_damaged_description_of_the_knowledge_is_told(bundle, damage):
+    update_bundle(bundle, {"knowledge": damage})
+    answer = call("answer", "--bundle", str(bundle), "hello")
+    assert answer.code == 2
+    assert "bundle.json: knowledge is damaged" in answer.err
 
 
 def test_a_bundle_without_knowledge_hands_over(bundle):
