@@ -24,7 +24,10 @@ from pathlib import Path
 from IPython.display import IFrame, Markdown
 
 import tfarch
-from apps.customer_service.app import APP
+from apps.customer_service.app import APP, equip
+from apps.customer_service.assistant import Assistant, Conversation
+from apps.customer_service.knowledge import add_faq
+from tfarch.config import Config
 from tfarch.evaluation import variants_table
 
 # %% [markdown]
@@ -60,8 +63,7 @@ print(variants_table(report))
 # %% [markdown]
 # ## Ask it
 #
-# `tfarch.load` needs no TensorFlow: LiteRT and a tokeniser are all that answers. A text that is less probable than the threshold, which was chosen on
-# validation rows, is called out of scope.
+# `tfarch.load` needs no TensorFlow: LiteRT and a tokeniser are all that answers. A text that looks less in scope than the threshold is called out of scope.
 
 # %%
 classifier = tfarch.load(out / "bundle")
@@ -70,6 +72,38 @@ for prediction in classifier.predict(questions):
     verdict = "out of scope" if prediction.out_of_scope else prediction.label
     others = ", ".join(f"{label} {probability:.2f}" for label, probability in prediction.top)
     print(f"{verdict:<20} {prediction.text}\n{'':<20} {others}")
+
+# %% [markdown]
+# ## What it does not know
+#
+# Five scores tell a text in scope from others. Each has its threshold, chosen on validation; the one that serves best there ships with the bundle.
+
+# %%
+print(f"{'score':<20} {'in scope, right':>16} {'out of scope, rejected':>24} {'AUROC':>7}")
+for each in report["out_of_scope"]["methods"]:
+    mark = "*" if each["method"] == report["out_of_scope"]["method"] else " "
+    found = each["metrics"]
+    print(f"{mark} {each['method']:<18} {found['in_scope_accuracy']:>16.1%} {found['oos_recall']:>24.1%} {found['oos_auroc']:>7.3f}")
+
+# %% [markdown]
+# ## Let it answer
+#
+# Answers for the intents and an FAQ lie beside the sample's rows. They go into the bundle, and the assistant answers from them: each question of a message by
+# itself, with what the customer said filled in. A model of one quick pass is unsure: it often asks back, or hands over to a person.
+
+# %%
+equip(out / "bundle", Config().with_values({"data": {"path": str(SAMPLE)}}))
+assistant, conversation = Assistant.load(out / "bundle"), Conversation()
+for message in ["i want to talk to a real person", "do you have a discount for students, and how do i unlock my phone"]:
+    for reply in assistant.reply(message, conversation):
+        print(f"{reply.question}\n    {reply.text}\n    ({reply.source} {reply.name or ''}, {reply.probability:.0%})\n")
+
+# %% [markdown]
+# Both can be changed without training: what is added is found at once.
+
+# %%
+add_faq(out / "bundle", "Do you sell umbrellas?", "No, but the weather is on us.", "umbrellas")
+print(Assistant.load(out / "bundle").reply("can i buy an umbrella from you")[0].text)
 
 # %% [markdown]
 # ## What it takes for what

@@ -58,7 +58,7 @@ def test_all_headings_stand_in_order(given):
         "**licence of these weights:** Apache-2.0",
         "**licence of the data:** CC-BY-4.0",
         "6 layers, width 384; 22,713,216 parameters",
-        "max probability is below 0.400",
+        "score by its highest probability is below 0.400",
         "chosen on 100 validation rows in scope",
         "| input | `segment_ids` | int32 | [any, any] |",
         'tfarch.load("bundle")',

@@ -9,6 +9,14 @@ from typing import Any
 
 ABSENT = "–"  # what stands where nothing was measured
 REFERENCE = "float32"  # the variant that others are compared with
+# Out-of-scope scores, as people call them.
+METHOD_NAMES = {
+    "max_probability": "highest probability",
+    "energy": "energy of the logits",
+    "mahalanobis": "Mahalanobis distance",
+    "nearest_neighbour": "nearest training row",
+    "adaptive_boundary": "adaptive boundary",
+}
 SIGNIFICANCE = 0.05  # the p-value above which a difference is called chance
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tfarch.evaluation.figures import at, chosen_variant, headline, rejection, scored_rows, variant_columns
+from tfarch.evaluation.figures import METHOD_NAMES, at, chosen_variant, headline, rejection, scored_rows, variant_columns
 
 UNKNOWN = "unknown"
 NOT_MEASURED = "not measured"
@@ -82,9 +82,9 @@ def _intended(bundle: Mapping[str, Any]) -> str:
     if labels:
         lines.append(", ".join(_code(label) for label in labels) + ".")
     if threshold.get("threshold") is not None:
-        score = _plain(str(threshold.get("method", "score")).replace("_", " "))
+        score = _plain(METHOD_NAMES.get(threshold.get("method"), str(threshold.get("method", UNKNOWN))))
         lines.append(
-            f"**Out of scope:** a text whose {score} is below {threshold['threshold']:.3f} is answered as out of scope "
+            f"**Out of scope:** a text whose score by its {score} is below {threshold['threshold']:.3f} is answered as out of scope "
             f"(chosen on {_plain(threshold.get('chosen_on') or UNKNOWN)})."
         )
     else:

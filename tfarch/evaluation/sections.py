@@ -11,6 +11,7 @@ from typing import Any
 from tfarch.evaluation.figures import (
     ABSENT,
     ACCURACY,
+    METHOD_NAMES,
     SIZE,
     at,
     chosen_variant,
@@ -24,13 +25,6 @@ from tfarch.evaluation.metrics import wilson_interval
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
 
 Report = Mapping[str, Any]
-METHOD_NAMES = {
-    "max_probability": "highest probability",
-    "energy": "energy of the logits",
-    "mahalanobis": "Mahalanobis distance",
-    "nearest_neighbour": "nearest training row",
-    "adaptive_boundary": "adaptive boundary",
-}
 
 
 @dataclass(frozen=True)
