@@ -8,7 +8,6 @@ bundle.json, "knowledge"    the weights of the search, and the sha256 of the mod
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from apps.customer_service.router import DEFAULT, INTENT, NOBODY, Router, fit_ro
 from apps.customer_service.router import FAQ as FROM_FAQ
 from tfarch.config import dump_yaml, read_yaml
 from tfarch.errors import BundleError, InputError
-from tfarch.export.bundle import update_bundle
+from tfarch.export.bundle import arrays_file, update_bundle
 from tfarch.runtime import Classifier, load, read_bundle
 from tfarch.runtime.retrieval import Weights
 
@@ -147,9 +146,7 @@ def write_knowledge(bundle: str | Path, answers: dict[str, Any], faq: Faq, route
         files[ANSWERS] = dump_yaml(answers)
     if faq.entries:
         files[FAQ] = yaml.safe_dump([entry.as_dict() for entry in faq.entries], sort_keys=False, allow_unicode=True, width=120)
-        vectors = io.BytesIO()
-        np.savez(vectors, faq=faq.vectors.astype(np.float32))
-        files[VECTORS] = vectors.getvalue()
+        files[VECTORS] = arrays_file(faq=faq.vectors.astype(np.float32))
     model = found.description["files"][found.description["model"]["file"]]
     described = {"search": asdict(faq.weights), "router": router.as_dict(), "model_sha256": model}
     update_bundle(bundle, {FIELD: described}, files, without=[name for name in (ANSWERS, FAQ, VECTORS) if name not in files])

@@ -10,6 +10,7 @@ from apps.customer_service.assistant import HAND_OVER, Assistant, Conversation, 
 from apps.customer_service.knowledge import add_faq, edit_answer, load_knowledge, remove
 from tests.tiny_questions import WORDS, call, questions, write_csv, write_settings
 from tfarch.errors import BundleError, InputError
+from tfarch.export.added import add_class, added_examples, remove_class
 from tfarch.export.bundle import update_bundle, verify_bundle
 
 ANSWERS = r"""
@@ -180,6 +181,68 @@ def test_an_entry_of_the_same_name_is_replaced(bundle):
     add_faq(bundle, "Will it rain?", "Yes.", "weather")
     entries = load_knowledge(bundle, Assistant.load(bundle).classifier).faq.entries
     assert [(entry.id, entry.answer) for entry in entries if entry.id == "weather"] == [("weather", "Yes.")]
+
+
+DANCES = ("can you dance", "dance with me", "dance dance", "the waltz please", "is it a waltz", "dance the waltz", "who can dance")
+
+
+def test_an_added_intent_is_known_at_once_and_a_removed_one_is_not(bundle):
+    files = {file: file.read_bytes() for file in (bundle / "head.npz", bundle / "model.tflite")}
+    before = verify_bundle(bundle).description
+    answer = call("add-intent", "dancing", *DANCES, "--bundle", str(bundle), "--check", str(bundle.parent / "known.csv"))
+    assert (answer.code, answer.out) == (2, "")  # the file is not there
+    assert verify_bundle(bundle).description == before
+    write_csv(bundle.parent / "known.csv", [row for row in questions() if row[1] != "oos"])
+    answer = call("add-intent", "dancing", *DANCES, "--bundle", str(bundle), "--check", str(bundle.parent / "known.csv"))
+    assert answer.code == 0, answer.err
+    assert "dancing was added by 7 examples" in answer.out
+    assert "Of 72 questions whose intent is known " in answer.out
+    classifier = tfarch.load(bundle)
+    assert classifier.labels == ("card", "login", "refund", "dancing")
+    said = classifier.predict(["dance the waltz", "my card pin", "the refund money back"])
+    assert [each.label for each in said] == ["dancing", "card", "refund"]
+    assert said[0].out_of_scope is False
+    assert sum(probability for _, probability in classifier.predict(["dance"], top=9)[0].top) == pytest.approx(1.0, abs=1e-5)
+    assert (bundle / "added.csv").read_text().splitlines()[:2] == ["text,label", "can you dance,dancing"]
+
+    assert call("edit-answer", "dancing", "Only waltz.", "--bundle", str(bundle)).code == 0
+    assert Assistant.load(bundle).reply("dance the waltz")[0].text == "Only waltz."
+
+    assert call("remove", "dancing", "--bundle", str(bundle)).out == "removed an intent that was added: dancing\n"
+    assert verify_bundle(bundle).description["head"] == before["head"]
+    assert tfarch.load(bundle).labels == ("card", "login", "refund")
+    for file, content in files.items():
+        assert file.read_bytes() == content
+    assert not (bundle / "added.csv").exists()
+
+
+def test_intents_are_added_one_after_the_other_and_replaced_by_name(bundle):
+    add_class(bundle, "dancing", DANCES)
+    add_class(bundle, "cooking", ["boil an egg", "egg soup", "cook soup"])
+    add_class(bundle, "dancing", DANCES[:3])
+    assert added_examples(bundle) == {"dancing": list(DANCES[:3]), "cooking": ["boil an egg", "egg soup", "cook soup"]}
+    assert tfarch.load(bundle).labels[3:] == ("dancing", "cooking")
+    remove_class(bundle, "dancing")
+    assert tfarch.load(bundle).labels[3:] == ("cooking",)
+    assert tfarch.load(bundle).predict(["cook egg soup"])[0].label == "cooking"
+
+
+@pytest.mark.parametrize(
+    ("label", "texts", "message"),
+    [
+        ("card", DANCES, "'card' is one of the classes that the model was trained on"),
+        ("dancing", ["dance", "dance "], "1 different examples of 'dancing'"),
+        ("dancing", ["dance", " "], "none of which may be empty"),
+        (" ", DANCES, "' ' is no name of a class"),
+    ],
+)
+def test_an_intent_that_cannot_be_added_is_told_and_changes_nothing(bundle, label, texts, message):
+    before = verify_bundle(bundle).description
+    with pytest.raises(InputError, match=message):
+        add_class(bundle, label, texts)
+    with pytest.raises(InputError, match="no class 'nothing' was added"):
+        remove_class(bundle, "nothing")
+    assert verify_bundle(bundle).description == before
 
 
 def test_an_edited_answer_is_given(bundle):

@@ -82,6 +82,27 @@ def test_no_row_gives_no_score(method):
     assert score(np.empty((0, CLASSES)), np.empty((0, WIDTH))).shape == (0,)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_a_class_that_is_added_is_in_scope_and_can_be_left_again(method):
+    statistics = {
+        "kernel": KERNEL,
+        "bias": BIAS,
+        "whitening": np.eye(WIDTH, dtype=np.float32),
+        "means": CENTRES,
+        "neighbours": NEIGHBOURS,
+        "nth": np.array(1),
+        "centres": CENTRES,
+        "radii": RADII,
+    }
+    score = Score(method, statistics)
+    new = (5 + RANDOM.normal(size=(4, WIDTH)) / 10).astype(np.float32)
+    wider = score.with_class(np.full(WIDTH, 2.0, np.float32), 0.0, new)
+    if method != "max_probability":
+        assert (wider(PROBABILITIES[:4], new) > score(PROBABILITIES[:4], new)).all()
+    again = wider.without_classes(1, len(new))
+    np.testing.assert_array_equal(again(PROBABILITIES, VECTORS), score(PROBABILITIES, VECTORS))
+
+
 def test_a_score_without_its_statistics_is_refused():
     with pytest.raises(ValueError, match="energy lacks bias"):
         Score("energy", {"kernel": KERNEL})

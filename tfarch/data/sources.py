@@ -79,6 +79,16 @@ def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
     return dataset
 
 
+def read_rows(path: str | Path, data: DataConfig) -> list[tuple[str, str]]:
+    """Text and label of the rows that `path` names, of all parts of a folder, as they stand.
+
+    Raises:
+        InputError: nothing usable is there.
+    """
+    tables = [reading.table for reading in _read(path, data).readings.values()]
+    return [row for table in tables for row in zip(table.texts, table.labels, strict=True)]
+
+
 def _read(path: str | Path, data: DataConfig) -> Source:
     if str(path).startswith("tfds:"):
         from tfarch.data.tfds import read_tfds

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import tfarch
 from tfarch.errors import InputError, TfarchError
@@ -69,6 +72,13 @@ def update_bundle(
     old = verify_bundle(folder)
     kept = {name: old.path(name) for name in old.description["files"] if name not in without}
     return write_bundle(folder, {**old.description, **changes}, {**kept, **(files or {})})
+
+
+def arrays_file(**arrays: np.ndarray) -> bytes:
+    """The content of an npz file of these arrays; no pickle."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
 
 
 def _tidy(folder: Path, writing: Path, previous: Path) -> None:

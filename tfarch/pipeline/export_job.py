@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import tempfile
@@ -17,12 +16,12 @@ import tfarch
 from tfarch.config import Config
 from tfarch.errors import InputError, TfarchError, unknown
 from tfarch.evaluation.model_card import render_model_card
-from tfarch.export.bundle import write_bundle
+from tfarch.export.bundle import arrays_file, write_bundle
 from tfarch.export.linter import lint
 from tfarch.export.metadata import write_metadata
 from tfarch.export.saved_model import write_saved_model
 from tfarch.export.tflite import VARIANTS, Converter
-from tfarch.models.classifier import with_outputs, with_probabilities
+from tfarch.models.classifier import HEAD, with_outputs, with_probabilities
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
@@ -30,6 +29,7 @@ from tfarch.runtime.bundle import DESCRIPTION
 from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
 
 MODEL, VOCABULARY, SAVED_MODEL, CARD, SCOPE = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md", "out_of_scope.npz"
+HEAD_FILE = "head.npz"
 MANIFEST = "manifest.json"
 
 
@@ -173,6 +173,7 @@ def _write_bundle(
         "saved_model": {"path": SAVED_MODEL},
         "temperature": stage.calibration["temperature"],
         "out_of_scope": _out_of_scope(stage),
+        "head": {"file": HEAD_FILE, "added_labels": []},
         "signature": {
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
             "outputs": [
@@ -188,10 +189,14 @@ def _write_bundle(
         trained.tokeniser.write(vocabulary)
         card = render_model_card({"variants": [], "data": trained.data}, description)
         files = {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card}
+        files[HEAD_FILE] = arrays_file(
+            kernel=stage.weights[f"{HEAD}/kernel"],
+            bias=stage.weights[f"{HEAD}/bias"],
+            temperature=np.float64(stage.calibration["temperature"]),
+            examples=stage.examples,
+        )
         if stage.rule.score.statistics:
-            statistics = io.BytesIO()
-            np.savez(statistics, **stage.rule.score.statistics)
-            files[SCOPE] = statistics.getvalue()
+            files[SCOPE] = arrays_file(**stage.rule.score.statistics)
         write_bundle(folder.bundle, description, files)
         shipped.unlink()  # it lies in the bundle
 

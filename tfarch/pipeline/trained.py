@@ -29,6 +29,7 @@ class Stage:
     calibration, out_of_scope: fitted on validation with these weights (see `tfarch.evaluation`).
     figures: of the training that led here.
     scores: of how much a text looks in scope, by method, fitted on training rows with these weights.
+    examples: text vectors of some training rows of each class, `[classes, rows, width]`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Stage:
     out_of_scope: Mapping[str, Any]
     figures: Mapping[str, Any]
     scores: Mapping[str, Score] = field(default_factory=dict)
+    examples: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0), np.float16))
 
     @property
     def rule(self) -> ScopeRule:
@@ -76,7 +78,7 @@ class TrainedClassifier:
         for stage in self.stages:
             weights, scores = f"{stage.name}.safetensors", f"{stage.name}.scores.safetensors"
             save_weights(stage.weights, folder.checkpoints / weights)
-            save_weights(_flat(stage.scores), folder.checkpoints / scores)
+            save_weights({**_flat(stage.scores), "examples": stage.examples}, folder.checkpoints / scores)
             facts = {name: dict(getattr(stage, name)) for name in ("calibration", "out_of_scope", "figures")}
             stages.append({"name": stage.name, "weights": weights, "scores": scores, **facts})
         values = {
@@ -104,10 +106,11 @@ class TrainedClassifier:
             tokeniser = Tokeniser.from_file(vocabulary, **{name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")})
             if sha256(vocabulary) != values["vocabulary_sha256"]:  # one piece less, and every id after it would mean another
                 raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
-            read = {"weights": load_weights, "scores": lambda path: _scores(load_weights(path))}
-            stages = [
-                {**stage, **{name: load(folder.checkpoints / stage[name]) for name, load in read.items()}} for stage in values["stages"]
-            ]
+            stages = []
+            for stage in values["stages"]:
+                arrays = load_weights(folder.checkpoints / stage["scores"])
+                weights = load_weights(folder.checkpoints / stage["weights"])
+                stages.append({**stage, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"]})
             return cls(
                 spec=spec_from_dict(values["spec"]),
                 labels=tuple(values["labels"]),

@@ -35,6 +35,7 @@ from tfarch.pipeline.prepare import Part, Prepared, spread_rows
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
+from tfarch.runtime.head import spread_examples
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
 from tfarch.training.defaults import settled
 from tfarch.training.inference import ClassificationEvaluator, Forward, softmax
@@ -42,9 +43,8 @@ from tfarch.training.interpolation import best_between
 from tfarch.training.probe import ROWS, fit_probe
 
 Weights = Mapping[str, np.ndarray]
-KNOWN_PER_CLASS = (
-    100  # training rows of a class that the out-of-scope scores are fitted on: more cost a pass through the encoder and move little
-)
+EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, for classes that are added later
+KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more cost a pass through the encoder and move little
 
 
 def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence: str) -> TrainedClassifier:
@@ -244,7 +244,8 @@ def _stage(config: Config, name: str, trained: TrainedClassifier, weights: Weigh
     temperature = fit_temperature(logits, valid.targets)
     outside_logits, outside_vectors = forward(prepared.valid.out_of_scope)
     known = prepared.train.select(spread_rows(prepared.train.targets, KNOWN_PER_CLASS, config.seed))
-    scores = fit_scores(forward(known)[1], known.targets, *(weights[f"{HEAD}/{part}"] for part in ("kernel", "bias")))
+    known_vectors = forward(known)[1]
+    scores = fit_scores(known_vectors, known.targets, *(weights[f"{HEAD}/{part}"] for part in ("kernel", "bias")))
     choice, tried = choose(
         scores,
         Answers(softmax(logits / temperature.value), vectors),
@@ -258,5 +259,6 @@ def _stage(config: Config, name: str, trained: TrainedClassifier, weights: Weigh
         "nll_before": temperature.nll_before,
         "nll_after": temperature.nll_after,
     }
+    examples = spread_examples(known_vectors, known.targets, classes, EXAMPLES)
     out_of_scope = {**choice.as_dict(), "tried": [{**dataclasses.asdict(each), "chosen_on": "validation"} for each in tried]}
-    return dataclasses.replace(stage, calibration=calibration, out_of_scope=out_of_scope, scores=scores)
+    return dataclasses.replace(stage, calibration=calibration, out_of_scope=out_of_scope, scores=scores, examples=examples)

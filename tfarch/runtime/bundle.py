@@ -16,6 +16,7 @@ import numpy as np
 
 import tfarch
 from tfarch.errors import BundleError
+from tfarch.runtime.head import Head
 from tfarch.runtime.scope import METHODS, ScopeRule, Score
 
 FORMAT_VERSION = 2  # 2: the model gives text vectors, and out_of_scope may name a file of statistics
@@ -38,6 +39,11 @@ class Bundle:
     def labels(self) -> tuple[str, ...]:
         """Labels in the order of the model's output."""
         return tuple(self.description["labels"])
+
+    @property
+    def added_labels(self) -> tuple[str, ...]:
+        """Labels of classes that were added without training, beside the model's own."""
+        return tuple((self.description.get("head") or {}).get("added_labels", ()))
 
     @property
     def max_length(self) -> int:
@@ -103,22 +109,49 @@ def read_out_of_scope(bundle: Bundle, *, verify: bool = True) -> ScopeRule | Non
     described = bundle.description.get("out_of_scope")
     if described is None:
         return None
-    statistics: dict[str, np.ndarray] = {}
-    file = bundle.folder / DESCRIPTION
-    if "file" in described:
-        file = bundle.path(described["file"])
-        _check_exists(file)
-        if verify:
-            _check_hash(bundle, described["file"])
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                statistics = {name: arrays[name] for name in arrays.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(f"holds no arrays: {error}", file=file, mend="copy the bundle again from where it was made") from error
+    statistics = read_arrays(bundle, described["file"], verify=verify) if "file" in described else {}
+    file = bundle.path(described.get("file", DESCRIPTION))
     try:
         return ScopeRule(Score(described["method"], statistics), float(described["threshold"]))
     except ValueError as error:
         raise BundleError(str(error), file=file, mend="export the bundle again") from error
+
+
+def read_head(bundle: Bundle, *, verify: bool = True) -> Head:
+    """The model's last layer, with the columns of classes that were added.
+
+    Raises:
+        BundleError: its file is missing, damaged, or does not fit the labels.
+    """
+    described = bundle.description.get("head")
+    if not isinstance(described, dict) or "file" not in described:
+        raise BundleError("names no head", file=bundle.folder / DESCRIPTION, mend="export the bundle again with this version of tfarch")
+    arrays = read_arrays(bundle, described["file"], verify=verify)
+    file, classes = bundle.path(described["file"]), len(bundle.labels) + len(bundle.added_labels)
+    try:
+        head = Head(arrays["kernel"], arrays["bias"], float(arrays["temperature"]), arrays["examples"])
+    except KeyError as error:
+        raise BundleError(f"lacks {error}", file=file, mend="export the bundle again") from error
+    if not head.kernel.shape[1] == len(head.bias) == len(head.examples) == classes:
+        raise BundleError(f"has {head.kernel.shape[1]} classes, the bundle {classes} labels", file=file, mend="export the bundle again")
+    return head
+
+
+def read_arrays(bundle: Bundle, name: str, *, verify: bool = True) -> dict[str, np.ndarray]:
+    """The arrays by name of one of the bundle's npz files.
+
+    Raises:
+        BundleError: it is missing or damaged.
+    """
+    file = bundle.path(name)
+    _check_exists(file)
+    if verify:
+        _check_hash(bundle, name)
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return {each: arrays[each] for each in arrays.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise BundleError(f"holds no arrays: {error}", file=file, mend="copy the bundle again from where it was made") from error
 
 
 def sha256(file: Path) -> str:
@@ -192,6 +225,11 @@ def _check_description(bundle: Bundle) -> None:
         _field(bundle, "out_of_scope.threshold", (int, float))
         if "file" in description["out_of_scope"]:
             names.append("out_of_scope.file")
+    if description.get("head") is not None:
+        names.append("head.file")
+        for label in _field(bundle, "head.added_labels", list):
+            if not isinstance(label, str) or not label or label in labels:
+                raise BundleError(f"head.added_labels holds {label!r}: no name, or one of the model's own labels", file=file)
     for name in names:
         value = _field(bundle, name, str)
         bundle.path(value)

@@ -12,7 +12,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.errors import BundleError, InputError
-from tfarch.runtime.bundle import read_bundle, read_out_of_scope
+from tfarch.runtime.bundle import read_bundle, read_head, read_out_of_scope
+from tfarch.runtime.head import Head
 from tfarch.runtime.scope import ScopeRule
 from tfarch.runtime.tokeniser import Tokeniser
 
@@ -72,6 +73,7 @@ class Classifier:
         max_length: tokens of a text, [CLS] and [SEP] included; longer texts are cut (also to a shorter fixed length of the file).
         threads: threads of the interpreter.
         out_of_scope: the score and threshold of "I don't know", or None where no text is called out of scope.
+        head: the last layer with the columns of classes that were added to the file's own; their labels are the last ones.
         bundle: the whole of bundle.json, for whoever wants to look.
 
     Raises:
@@ -88,15 +90,19 @@ class Classifier:
         *,
         threads: int = 1,
         out_of_scope: ScopeRule | None = None,
+        head: Head | None = None,
         bundle: Mapping[str, Any] | None = None,
     ):
         _require_positive("threads", threads)
         self.labels = tuple(labels)
         self.bundle = dict(bundle or {})
         self.tokeniser = tokeniser
-        self.out_of_scope = out_of_scope
+        self.out_of_scope, self._head = out_of_scope, head
         self._lock = threading.Lock()
-        self._interpreter, self._inputs, self._outputs = _open(Path(model_file), threads, len(self.labels))
+        self._interpreter, self._inputs, self._outputs = _open(Path(model_file), threads)
+        own = self._outputs[OUTPUT]["shape"][-1]
+        if (own if head is None else head.kernel.shape[1]) != len(self.labels):
+            raise BundleError(f"gives {own} probabilities, but there are {len(self.labels)} labels", file=model_file)
         if out_of_scope is not None and out_of_scope.score.needs_vectors and VECTOR not in self._outputs:
             raise BundleError(f"has no output {VECTOR}, which the out-of-scope method {out_of_scope.score.method} needs", file=model_file)
         # -1 where the file leaves a dimension open.
@@ -106,6 +112,8 @@ class Classifier:
 
     def probabilities(self, texts: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
         """Probabilities of the classes, float32 `[texts, classes]`, as `answers` gives them."""
+        if self._head is not None:
+            return self.answers(texts, batch_size=batch_size)[0]
         return self._answers(texts, batch_size, (OUTPUT,))[0]
 
     def vectors(self, texts: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
@@ -127,7 +135,8 @@ class Classifier:
             InputError: a text that is not str (names its index), or one str where a list of them is expected.
             BundleError: the file was exported without text vectors.
         """
-        return self._answers(texts, batch_size, (OUTPUT, VECTOR))
+        probabilities, vectors = self._answers(texts, batch_size, (OUTPUT, VECTOR))
+        return (probabilities if self._head is None else self._head.extended(probabilities, vectors)), vectors
 
     def _answers(self, texts: Sequence[str], batch_size: int, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
         texts = _checked(texts)
@@ -214,15 +223,16 @@ def load(bundle: str | Path, *, threads: int = 1, verify: bool = True) -> Classi
     return Classifier(
         found.model_file,
         Tokeniser.from_file(found.vocabulary_file, lowercase=tokeniser["lowercase"], strip_accents=tokeniser["strip_accents"]),
-        found.labels,
+        (*found.labels, *found.added_labels),
         found.max_length,
         threads=threads,
         out_of_scope=read_out_of_scope(found, verify=verify),
+        head=read_head(found, verify=verify) if found.added_labels else None,
         bundle=found.description,
     )
 
 
-def _open(file: Path, threads: int, classes: int) -> tuple[Interpreter, dict[str, dict], dict[str, dict]]:
+def _open(file: Path, threads: int) -> tuple[Interpreter, dict[str, dict], dict[str, dict]]:
     """The interpreter of a file with the details of its inputs and outputs by name."""
     if not file.is_file():
         raise BundleError("there is no such model file", file=file)
@@ -246,8 +256,6 @@ def _open(file: Path, threads: int, classes: int) -> tuple[Interpreter, dict[str
         raise BundleError(f"takes {inputs['ids']['shape_signature'][0]} texts at a time; expected 1 or any number", file=file)
     if OUTPUT not in outputs:
         raise BundleError(f"has the outputs {sorted(outputs)}; expected {OUTPUT}", file=file)
-    if outputs[OUTPUT]["shape"][-1] != classes:
-        raise BundleError(f"gives {outputs[OUTPUT]['shape'][-1]} probabilities, but there are {classes} labels", file=file)
     return interpreter, inputs, outputs
 
 

@@ -88,6 +88,30 @@ class Score:
         """Whether the text vectors are looked at; else the probabilities alone."""
         return bool(_SCORES[self.method][1])
 
+    def with_class(self, kernel: np.ndarray, bias: float, vectors: np.ndarray) -> Score:
+        """The score where a class was added to the model: its column of the head `[width]`, its bias, and text vectors `[n, width]` of its examples."""
+        known, units = self.statistics, unit(vectors)
+        added: dict[str, np.ndarray] = {}
+        if self.method == "energy":
+            added = {"kernel": np.concatenate([known["kernel"], kernel[:, None]], axis=1), "bias": np.append(known["bias"], bias)}
+        elif self.method == "mahalanobis":
+            added = {"means": np.concatenate([known["means"], vectors.mean(axis=0, keepdims=True) @ known["whitening"]])}
+        elif self.method == "nearest_neighbour":
+            added = {"neighbours": np.concatenate([known["neighbours"], units.astype(known["neighbours"].dtype)])}
+        elif self.method == "adaptive_boundary":
+            centre = units.mean(axis=0, keepdims=True)
+            added = {"centres": np.concatenate([known["centres"], centre]), "radii": np.append(known["radii"], np.median(known["radii"]))}
+        return Score(self.method, {**known, **added})
+
+    def without_classes(self, classes: int, rows: int) -> Score:
+        """The score without the last `classes` that were added, of `rows` examples together."""
+        added = {"kernel": classes, "bias": classes, "means": classes, "centres": classes, "radii": classes, "neighbours": rows}
+        kept = dict(self.statistics)
+        for name in added.keys() & kept.keys():
+            axis = 1 if name == "kernel" else 0
+            kept[name] = np.take(kept[name], range(kept[name].shape[axis] - added[name]), axis=axis)
+        return Score(self.method, kept)
+
     def __call__(self, probabilities: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         """The scores, float64 `[n]`, of probabilities `[n, classes]` and text vectors `[n, width]`; higher is more in scope."""
         if not len(probabilities):
