@@ -10,7 +10,7 @@ import pytest
 import tfarch
 from tfarch.errors import BundleError, InputError, TfarchError
 from tfarch.export.bundle import update_bundle, write_bundle
-from tfarch.runtime.bundle import read_bundle, verify_bundle
+from tfarch.runtime.bundle import FORMAT_VERSION, read_bundle, verify_bundle
 
 DESCRIPTION = {
     "app": "customer_service",
@@ -38,7 +38,7 @@ def test_what_is_written_can_be_read(folder):
     assert verify_bundle(folder) == bundle
     assert bundle.folder == folder
     written = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
-    assert written["format_version"] == 1
+    assert written["format_version"] == FORMAT_VERSION
     assert written["tfarch_version"] == tfarch.__version__
     assert written["model"] == DESCRIPTION["model"] | {"bytes": 7}
     assert written["labels"] == DESCRIPTION["labels"]
