@@ -8,6 +8,7 @@ bundle.json, "knowledge"    the weights of the search, and the sha256 of the mod
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -107,6 +108,8 @@ def equip(bundle: str | Path, found: Found, *, in_scope: Sequence[str] = (), una
     """
     classifier = load(bundle, verify=False)
     faq, router = Faq.of(found.entries, classifier), DEFAULT
+    if in_scope:
+        router = dataclasses.replace(router, spread=_spread(evidence(classifier, faq, in_scope)[1]))
     if found.queries:
         queries, ids = zip(*found.queries, strict=True)
         texts = [*queries, *unanswered]
@@ -122,7 +125,12 @@ def fitted_router(classifier: Classifier, faq: Faq, in_scope: Sequence[str], que
     texts = [*in_scope, *queries, *unanswered]
     kinds = [*[INTENT] * len(in_scope), *[FROM_FAQ] * len(queries), *[NOBODY] * len(unanswered)]
     probabilities, margins, entries = evidence(classifier, faq, texts)
-    return fit_router(kinds, probabilities.max(axis=1), margins, entries[:, :-1].max(axis=1), float(margins[: len(in_scope)].std()) or 1.0)
+    return fit_router(kinds, probabilities.max(axis=1), margins, entries[:, :-1].max(axis=1), _spread(margins[: len(in_scope)]))
+
+
+def _spread(margins: np.ndarray) -> float:
+    """The standard deviation that scope scores are measured in."""
+    return float(margins.std()) or 1.0
 
 
 def evidence(classifier: Classifier, faq: Faq, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

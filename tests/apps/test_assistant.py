@@ -1,5 +1,6 @@
 """The assistant on a real, tiny bundle: answers, FAQ, asking back, handing over, and changing what it knows without training."""
 
+import dataclasses
 import json
 import shutil
 
@@ -7,7 +8,7 @@ import pytest
 
 import tfarch
 from apps.customer_service.assistant import HAND_OVER, Assistant, Conversation, Reply, _readable
-from apps.customer_service.knowledge import add_faq, edit_answer, load_knowledge, remove
+from apps.customer_service.knowledge import add_faq, edit_answer, equip, load_knowledge, read_folder, remove
 from tests.tiny_questions import WORDS, call, questions, write_csv, write_settings
 from tfarch.errors import BundleError, InputError
 from tfarch.export.added import add_class, added_examples, remove_class
@@ -175,6 +176,19 @@ def test_an_added_entry_is_found_and_a_removed_one_is_not(bundle):
     answer = call("remove", "dance", "--bundle", str(bundle))
     assert answer.out == "removed an entry of the FAQ: dance\n"
     assert Assistant.load(bundle).reply("can you dance")[0].name != "dance"
+
+
+def test_without_queries_scope_scores_are_measured_in_their_own_spread(bundle):
+    """They are probabilities or squared distances of hundreds: an untaught router must know which."""
+    found = read_folder(bundle.parent / "nothing")
+    rows = [text for text, label in questions() if label != "oos"]
+    assert equip(bundle, dataclasses.replace(found, answers={"answers": {"card": ["Yes."], "cook": ["No."]}}), in_scope=rows) == ["cook"]
+    classifier = tfarch.load(bundle)
+    knowledge = load_knowledge(bundle, classifier)
+    scores = classifier.out_of_scope.score(*classifier.answers(rows))
+    assert knowledge.router.spread == pytest.approx(scores.std(), rel=1e-3)
+    assert not knowledge.faq.entries
+    assert Assistant.load(bundle).reply("my card pin")[0].text == "Yes."
 
 
 def test_an_entry_of_the_same_name_is_replaced(bundle):

@@ -101,7 +101,7 @@ class Classifier:
         self._lock = threading.Lock()
         self._interpreter, self._inputs, self._outputs = _open(Path(model_file), threads)
         own = self._outputs[OUTPUT]["shape"][-1]
-        if (own if head is None else head.kernel.shape[1]) != len(self.labels):
+        if own != len(self.labels) and (head is None or own > len(self.labels)):
             raise BundleError(f"gives {own} probabilities, but there are {len(self.labels)} labels", file=model_file)
         if out_of_scope is not None and out_of_scope.score.needs_vectors and VECTOR not in self._outputs:
             raise BundleError(f"has no output {VECTOR}, which the out-of-scope method {out_of_scope.score.method} needs", file=model_file)
