@@ -7,6 +7,8 @@ probability that an entry answers the question, or that none does. The weights a
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,7 +42,10 @@ class Words:
     """BM25 over the words of texts (bm25s by Lù 2024, Lucene's variant), English stop words left out."""
 
     def __init__(self, texts: Sequence[str]):
-        import bm25s  # 0.3 s to import: only who searches pays for it
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a notebook without widgets is told so by its progress bars, which are not used
+            import bm25s  # 0.3 s to import: only who searches pays for it
+        logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for every debug message to be shown
 
         self._library = bm25s
         self._words = [set(words) for words in self._tokens(texts)]
