@@ -145,7 +145,7 @@ def test_an_empty_folder_is_told(run, tmp_path):
     answer = run(tmp_path / "empty")
     assert answer.code == 2
     assert answer.last.startswith(
-        f"error: {tmp_path / 'empty'}: no train.csv, train.tsv or train.jsonl in this folder; it has no CSV, TSV or JSONL file"
+        f"error: {tmp_path / 'empty'}: no train.csv, train.tsv or train.jsonl in this folder; it has no CSV, TSV, JSONL or Rasa file"
     )
 
 
