@@ -84,7 +84,8 @@ def _held_out_figures(data: Path, out: Path, way: str) -> dict[str, float]:
     from tfarch.config import Config
     from tfarch.evaluation.metrics import classification_metrics
     from tfarch.pipeline.prepare import prepare
-    from tfarch.training.inference import Forward, softmax
+    from tfarch.runtime.logistic import softmax
+    from tfarch.training.inference import Forward
 
     config = Config()
     for setting in way.split():

@@ -133,8 +133,8 @@ def _measured(out: Path, variant: str, known_rows_alone: bool, figures_of: Calla
     from tfarch.quiet import start_tensorflow
 
     start_tensorflow()
-    from tfarch.config import Config
-    from tfarch.evaluation.out_of_scope import KEEP, Answers, choose
+    from tfarch.config import Config, OutOfScopeConfig
+    from tfarch.evaluation.out_of_scope import Answers, choose
     from tfarch.pipeline.prepare import prepare
     from tfarch.pipeline.trained import TrainedClassifier
     from tfarch.run_folder import RunFolder
@@ -151,9 +151,12 @@ def _measured(out: Path, variant: str, known_rows_alone: bool, figures_of: Calla
         Answers(*classifier.answers(part.texts)) for part in (prepared.valid.in_scope, prepared.valid.out_of_scope, prepared.test)
     )
     scores = trained.stages[0].scores
-    for keep in KEPT if known_rows_alone else (KEEP,):
-        best, tried = choose(scores, inside, prepared.valid.in_scope.targets, None if known_rows_alone else outside, keep=keep)
-        for choice in tried if keep == KEEP else [best]:
+    settings = OutOfScopeConfig()
+    for keep in KEPT if known_rows_alone else (settings.keep,):
+        best, tried = choose(
+            scores, inside, prepared.valid.in_scope.targets, None if known_rows_alone else outside, keep=keep, share=settings.share
+        )
+        for choice in tried if keep == settings.keep else [best]:
             scored = scores[choice.method](test.probabilities, test.vectors)
             yield {
                 "method": choice.method,

@@ -3,11 +3,13 @@
 import dataclasses
 import subprocess
 import sys
+import typing
 
 import pytest
 
-from tfarch.config import Config, dump_yaml
+from tfarch.config import Config, OutOfScopeConfig, dump_yaml
 from tfarch.errors import InputError
+from tfarch.runtime.scope import METHODS
 
 
 @pytest.fixture
@@ -89,6 +91,11 @@ def test_set_reads_the_value_as_yaml(setting, section, field, value):
     found = getattr(getattr(Config().with_setting(setting), section), field)
     assert found == value
     assert type(found) is type(value)
+
+
+def test_the_methods_that_can_be_asked_for_are_those_that_there_are():
+    hint = typing.get_type_hints(OutOfScopeConfig)["method"]
+    assert typing.get_args(hint) == ("auto", *METHODS)
 
 
 @pytest.mark.parametrize(

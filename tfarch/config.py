@@ -205,15 +205,8 @@ def read_yaml(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
     Raises:
         InputError: the file is missing, is not YAML or is not a mapping.
     """
-    try:
-        values, node = _parse(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 (byte {error.start})", file=path, mend="save the file as UTF-8 text") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise InputError(f"not YAML: {_problem(error)}", file=path, line=mark.line + 1 if mark else None) from error
+    with yaml_errors(path):
+        values, node = _parse(Path(path).read_text(encoding="utf-8-sig"))
     if values is None:
         return {}, {}
     if not isinstance(values, dict):
@@ -232,6 +225,20 @@ def read_yaml(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
 
     walk(node, "")
     return values, lines
+
+
+@contextlib.contextmanager
+def yaml_errors(path: str | Path) -> Iterator[None]:
+    """What goes wrong while a YAML file is read, as an `InputError` that names the file and the line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 (byte {error.start})", file=path, mend="save the file as UTF-8 text") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise InputError(f"not YAML: {_problem(error)}", file=path, line=mark.line + 1 if mark else None) from error
 
 
 class _Loader(yaml.SafeLoader):

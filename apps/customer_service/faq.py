@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from tfarch.config import yaml_errors
 from tfarch.errors import InputError
 from tfarch.runtime import Classifier
 from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights
@@ -89,12 +90,8 @@ def read_faq(file: str | Path) -> tuple[Entry, ...]:
     Raises:
         InputError: the file is missing or not as above; names the file, and the entry.
     """
-    try:
-        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=file) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not YAML in UTF-8: {str(error).splitlines()[0]}", file=file) from error
+    with yaml_errors(file):
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8-sig"))
     return entries_of(values, file)
 
 

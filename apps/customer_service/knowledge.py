@@ -9,7 +9,6 @@ bundle.json, "knowledge"    the weights of the search, and the sha256 of the mod
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from tfarch.config import dump_yaml, read_yaml
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import arrays_file, update_bundle
 from tfarch.runtime import Classifier, load, read_bundle
+from tfarch.runtime.bundle import read_arrays
 from tfarch.runtime.retrieval import Weights
 
 ANSWERS, FAQ, QUERIES, VECTORS, FIELD = "answers.yaml", "faq.yaml", "faq_queries.csv", "knowledge.npz", "knowledge"
@@ -63,12 +63,10 @@ def load_knowledge(bundle: str | Path, classifier: Classifier) -> Knowledge:
         return Knowledge(answers, Faq((), np.empty((2, 0, 0)), weights), router)
     if maker != found.description["files"][found.description["model"]["file"]]:
         return Knowledge(answers, Faq.of(entries, classifier, weights), router)
-    file = found.path(VECTORS)
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return Knowledge(answers, Faq(entries, arrays["faq"], weights), router)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"cannot be used: {error}", file=file, mend=MEND) from error
+        return Knowledge(answers, Faq(entries, read_arrays(found, VECTORS)["faq"], weights), router)
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"cannot be used: {error}", file=found.path(VECTORS), mend=MEND) from error
 
 
 @dataclass(frozen=True)

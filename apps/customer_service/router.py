@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tfarch.runtime.retrieval import conditional_logit, softmax
+from tfarch.runtime.logistic import softmax
+from tfarch.runtime.retrieval import conditional_logit
 
 INTENT, FAQ, NOBODY = range(3)
 _LEAST = 1e-4  # probabilities nearer to 0 or 1 than this tell no more

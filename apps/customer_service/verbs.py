@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import json
 import os
 import sys
@@ -64,8 +66,8 @@ def _chat(options: argparse.Namespace, config: Config) -> int:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     faint, plain = ("\033[2m", "\033[0m") if terminal and "NO_COLOR" not in os.environ else ("", "")
     if terminal:
-        import readline  # noqa: F401  arrow keys and the history of what was typed
-
+        with contextlib.suppress(ImportError):  # where Python has it: arrow keys, and the history of what was typed
+            importlib.import_module("readline")
         print(f"You are writing to {company}. An empty line or Ctrl-D ends; /new forgets what was said.\n")
     while True:
         try:

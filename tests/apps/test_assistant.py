@@ -308,7 +308,7 @@ def test_a_change_of_the_model_makes_the_vectors_anew(bundle):
 
 def test_a_damaged_table_is_told(bundle):
     (bundle / "knowledge.npz").write_bytes(b"damaged")
-    with pytest.raises(BundleError, match=r"knowledge\.npz: cannot be used"):
+    with pytest.raises(BundleError, match=r"knowledge\.npz: is not the file that was exported"):
         load_knowledge(bundle, tfarch.load(bundle))
 
 

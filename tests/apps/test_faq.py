@@ -46,12 +46,17 @@ def test_weights_are_fitted_on_questions_whose_entry_is_known():
         ("- {id: a, question: b, answer: 3}", "entry 1: answer is 3, not a text"),
         ("- {id: a, question: b, answer: ' '}", "entry 1: answer is ' ', not a text"),
         ("- {id: a, question: b, answer: c}\n- {id: a, question: d, answer: e}", "entry 2: the id 'a' stands twice"),
-        ("- [", "not YAML in UTF-8"),
     ],
 )
 def test_a_wrong_file_is_told_with_its_entry(tmp_path, text, message):
     (tmp_path / "faq.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=rf"faq\.yaml: {message}"):
+        read_faq(tmp_path / "faq.yaml")
+
+
+def test_what_is_not_yaml_is_told_with_its_line(tmp_path):
+    (tmp_path / "faq.yaml").write_text("- {id: a, question: b, answer: c}\n- [\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"faq\.yaml, line [23]: not YAML"):
         read_faq(tmp_path / "faq.yaml")
 
 

@@ -12,7 +12,8 @@ from tfarch.errors import InputError
 from tfarch.export.tflite import Converter
 from tfarch.models.classifier import build_classifier, with_probabilities
 from tfarch.models.weights import get_weights, set_weights
-from tfarch.training.inference import Forward, softmax
+from tfarch.runtime.logistic import softmax
+from tfarch.training.inference import Forward
 
 
 def integers(kernel):

@@ -1,13 +1,17 @@
 """Fitting the scores and choosing method and threshold, against their definitions and against trying every threshold."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 
-from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
+from tfarch.config import OutOfScopeConfig
+from tfarch.evaluation.out_of_scope import Answers, fit_scores
+from tfarch.evaluation.out_of_scope import choose as choose_by
 from tfarch.runtime.scope import METHODS, Score, unit
 
+choose = functools.partial(choose_by, keep=OutOfScopeConfig().keep, share=OutOfScopeConfig().share)
 PROBABILITY = {"max_probability": Score("max_probability")}
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tfarch.runtime.retrieval import NONE, Weights, Words, conditional_logit, cosines, fit_weights, softmax
+from tfarch.runtime.logistic import softmax
+from tfarch.runtime.retrieval import NONE, Weights, Words, conditional_logit, cosines, fit_weights
 
 TEXTS = ["static ip address", "parental controls for kids", "a static fee", "the of and"]
 

@@ -11,7 +11,8 @@ from tfarch.data.tokens import Tokens
 from tfarch.models.classifier import build_classifier
 from tfarch.models.encoder import text_inputs
 from tfarch.models.spec import EncoderSpec
-from tfarch.training.inference import ClassificationEvaluator, Forward, softmax
+from tfarch.runtime.logistic import softmax
+from tfarch.training.inference import ClassificationEvaluator, Forward
 
 SPEC = EncoderSpec(vocabulary=20, width=8, heads=(2, 2), head_width=4, feed_forward=(16, 16), positions=40)
 LABELS = ("a", "b", "c")

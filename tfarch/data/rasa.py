@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from tfarch.config import DataConfig
+from tfarch.config import DataConfig, yaml_errors
 from tfarch.data.reading import Reading, RowCollector
 from tfarch.errors import InputError
 
@@ -34,17 +34,9 @@ def read_rasa(path: Path, data: DataConfig) -> Reading:
     Raises:
         InputError: the file cannot be read, is not YAML with the key `nlu`, has no example, or a bad one and `data.strict` is set.
     """
-    try:
+    with yaml_errors(path):
         body = path.read_bytes()
-        root = yaml.compose(body.decode("utf-8-sig"), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 (byte {error.start})", file=path, mend="save the file as UTF-8 text") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InputError(f"not YAML: {problem}", file=path, line=mark.line + 1 if mark else None) from error
+        root = yaml.compose(body.decode("utf-8-sig"), Loader=yaml.SafeLoader)  # the nodes alone: they know their lines
     items = _value(root, "nlu")
     if not isinstance(items, yaml.SequenceNode):
         raise InputError("it has no list named nlu: it is no training data of Rasa", file=path)

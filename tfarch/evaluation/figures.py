@@ -182,3 +182,25 @@ def threads_text(threads: int) -> str:
 def join(parts: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def number_text(value: float | None, digits: int = 0) -> str | None:
+    """A number with this many digits, thousands parted by commas; None stays None."""
+    return None if value is None else f"{value:,.{digits}f}"
+
+
+def share_text(value: float | None) -> str | None:
+    """A share as per cent; None stays None."""
+    return None if value is None else f"{value * 100:.1f} %"
+
+
+def pair_text(first: float | None, second: float | None, digits: int) -> str | None:
+    """Two numbers; None where one is missing."""
+    return None if first is None or second is None else f"{first:.{digits}f}, {second:.{digits}f}"
+
+
+def seconds_text(value: float | None) -> str | None:
+    """A time in seconds, or in minutes where it is long; None stays None."""
+    if value is None:
+        return None
+    return f"{value:.1f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"

@@ -14,8 +14,6 @@ AUTO = "auto"
 DEFAULT = "energy"  # the method where no out-of-scope row tells more
 NEIGHBOUR = 1  # which of the neighbours' distance counts
 SHRINKAGE = 0.9  # of the covariance towards a multiple of the identity
-SHARE = 0.1  # share of what is asked that is taken to be out of scope, in the choice of a threshold
-KEEP = 0.99  # share of the rightly answered validation rows that are kept where no out-of-scope row tells more
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,11 @@ class Choice:
     def as_dict(self) -> dict[str, Any]:
         """As it stands in bundle.json and report.json."""
         return {"method": self.method, "threshold": self.threshold, "chosen_on": self.chosen_on}
+
+    def reached(self) -> dict[str, Any]:
+        """Method, threshold and what they reach on validation, as report.json lists them."""
+        valid = {"in_scope_accuracy": self.in_scope_accuracy, "oos_recall": self.oos_recall}
+        return {"method": self.method, "threshold": self.threshold, "valid": valid}
 
 
 def fit_scores(vectors: np.ndarray, targets: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> dict[str, Score]:
@@ -103,9 +106,9 @@ def choose(
     targets: np.ndarray,
     outside: Answers | None = None,
     *,
+    keep: float,
+    share: float,
     method: str = AUTO,
-    keep: float = KEEP,
-    share: float = SHARE,
 ) -> tuple[Choice, list[Choice]]:
     """The method and threshold that serve best on validation rows, and what each method reaches there at its best threshold.
 

@@ -11,17 +11,21 @@ from typing import Any
 from tfarch.evaluation.figures import (
     ABSENT,
     ACCURACY,
-    METHOD_NAMES,
     SIZE,
     at,
     chosen_variant,
     latency,
+    number_text,
+    pair_text,
     scored_rows,
+    seconds_text,
+    share_text,
     threads_text,
     variant_columns,
 )
 from tfarch.evaluation.markup import Child, Markup, fact_list, figure, named, quoted, scrolled, tag
 from tfarch.evaluation.metrics import wilson_interval
+from tfarch.evaluation.scope_section import out_of_scope
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
 
 Report = Mapping[str, Any]
@@ -83,11 +87,11 @@ def probabilities(report: Report) -> Child:
     diagram, calibration = report.get("reliability"), report.get("calibration")
     metrics = at(chosen_variant(report), "metrics") or {}
     facts = [
-        ("calibration error (ECE)", _number(metrics.get("ece"), 3)),
-        ("negative log-likelihood, test", _number(metrics.get("nll"), 3)),
-        ("temperature", _number(at(calibration, "temperature"), 3)),
+        ("calibration error (ECE)", number_text(metrics.get("ece"), 3)),
+        ("negative log-likelihood, test", number_text(metrics.get("nll"), 3)),
+        ("temperature", number_text(at(calibration, "temperature"), 3)),
         ("fitted on", at(calibration, "fitted_on")),
-        ("NLL there, before and after", _pair(at(calibration, "nll_before"), at(calibration, "nll_after"), 4)),
+        ("NLL there, before and after", pair_text(at(calibration, "nll_before"), at(calibration, "nll_after"), 4)),
     ]
     plot = None
     if diagram and any(diagram["counts"]):
@@ -95,58 +99,6 @@ def probabilities(report: Report) -> Child:
         plot = figure(drawn, "Bars: share that is right. Ticks: what the model said. They meet where it is honest.")
     listed = fact_list(facts)
     return tag("div", plot, listed, class_="plots") if plot or (listed and calibration) else None
-
-
-def out_of_scope(report: Report) -> Child:
-    """What is answered "I don't know": the rule, every method beside the chosen one, and the risk of answering more."""
-    rule = report.get("out_of_scope") or {}
-    metrics = at(chosen_variant(report), "metrics") or {}
-    facts = [
-        ("score", rule.get("method") and METHOD_NAMES.get(rule["method"], rule["method"])),
-        ("out of scope below", _number(rule.get("threshold"), 3)),
-        ("chosen on", rule.get("chosen_on")),
-        ("in-scope accuracy, rejected is wrong", _share(metrics.get("in_scope_accuracy"))),
-        ("out-of-scope rows rejected", _share(metrics.get("oos_recall"))),
-        ("AUROC, in scope against out", _number(metrics.get("oos_auroc"), 3)),
-        ("FPR95, out-of-scope rows let in", _share(metrics.get("fpr95"))),
-    ]
-    curves = [
-        Line(name, [100 * each for each in curve["coverage"]], [100 * each for each in curve["risk"]], kind)
-        for key, name, kind in (("score", "by the score", "second"), ("probability", "by the probability", "first"))
-        if (curve := at(report, "risk_coverage", key)) and curve["coverage"]
-    ]
-    plot = None
-    if curves:
-        drawn = line_chart(curves, title="Risk and coverage", x="answered, % of the test rows", y="wrong among them, %", steps=False)
-        plot = figure(drawn, "Where only the surest are answered. A row that is out of scope has no right answer.")
-    listed = fact_list(facts)
-    if not listed and not plot:
-        return None
-    return [tag("div", plot, listed, class_="plots"), _methods(rule)]
-
-
-def _methods(rule: Report) -> Child:
-    rows = [row for row in rule.get("methods") or [] if any(value is not None for value in row["metrics"].values())]
-    if not rows:
-        return None
-    heads = ["in scope, right", "out of scope, rejected", "AUROC", "FPR95", "validation: in scope, right", "out of scope, rejected"]
-    lines = []
-    for row in rows:
-        measured, valid = row["metrics"], row["valid"]
-        badge = tag("span", "chosen", class_="badge") if row["method"] == rule.get("method") else None
-        texts = [
-            _share(measured.get("in_scope_accuracy")),
-            _share(measured.get("oos_recall")),
-            _number(measured.get("oos_auroc"), 3),
-            _share(measured.get("fpr95")),
-            _share(valid.get("in_scope_accuracy")),
-            _share(valid.get("oos_recall")),
-        ]
-        cells = [tag("td", text or ABSENT, class_="number") for text in texts]
-        lines.append(tag("tr", tag("th", METHOD_NAMES.get(row["method"], row["method"]), badge, scope="row"), cells))
-    head = tag("tr", tag("th", "score", scope="col"), [tag("th", each, scope="col", class_="number") for each in heads])
-    note = "Each score at its own threshold, chosen on validation; the first four columns are test rows, with the file that ships."
-    return [scrolled(tag("table", tag("thead", head), tag("tbody", lines), class_="figures pinned")), tag("p", note, class_="note")]
 
 
 def training(report: Report) -> Child:
@@ -169,18 +121,18 @@ def training(report: Report) -> Child:
             plots.append(figure(line_chart(drawn, title=title, x=epochs, y=y, mark=best), None))
     speed = made.get("examples_per_second")
     facts = [
-        ("time", _seconds(made.get("seconds"))),
+        ("time", seconds_text(made.get("seconds"))),
         (
             "throughput",
             speed
             and f"{speed:,.0f} examples/s" + (f", {made['tokens_per_second']:,.0f} tokens/s" if made.get("tokens_per_second") else ""),
         ),
-        ("updates", _number(made.get("steps"))),
-        ("epochs", _number(made.get("epochs"))),
-        ("epoch kept", _number(best)),
-        ("taken on the way from the probe to it", _share(at(made, "interpolation", "share"))),
+        ("updates", number_text(made.get("steps"))),
+        ("epochs", number_text(made.get("epochs"))),
+        ("epoch kept", number_text(best)),
+        ("taken on the way from the probe to it", share_text(at(made, "interpolation", "share"))),
         ("precision", made.get("precision")),
-        ("replicas", _number(made.get("replicas"))),
+        ("replicas", number_text(made.get("replicas"))),
     ]
     listed = fact_list(facts)
     return [tag("div", plots, class_="plots") if plots else None, listed] if plots or listed else None
@@ -254,11 +206,11 @@ def data(report: Report) -> Child:
         return None
     facts = [
         ("name", about.get("name")),
-        ("training rows", _number(about.get("train"))),
-        ("validation rows", _number(about.get("valid"))),
-        ("test rows", _number(about.get("test"))),
-        ("of these out of scope", _number(about.get("out_of_scope_test") or None)),
-        ("classes", _number(about.get("classes"))),
+        ("training rows", number_text(about.get("train"))),
+        ("validation rows", number_text(about.get("valid"))),
+        ("test rows", number_text(about.get("test"))),
+        ("of these out of scope", number_text(about.get("out_of_scope_test") or None)),
+        ("classes", number_text(about.get("classes"))),
     ]
     findings = about.get("findings")
     items = [_finding(each) for each in sorted(findings or [], key=lambda each: _severity(each)[0])]
@@ -305,7 +257,7 @@ def made(report: Report) -> Child:
         ("structure", model.get("structure")),
         ("weights", model.get("weights")),
         ("layers × width", _plain(model.get("layers")) and f"{model['layers']} × {model.get('width', ABSENT)}"),
-        ("parameters", _number(model.get("parameters"))),
+        ("parameters", number_text(model.get("parameters"))),
         ("revision", report.get("revision")),
     ]
     command = report.get("command")
@@ -421,21 +373,3 @@ def _plain(value: Any) -> str | None:
     if value is None:
         return None
     return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
-
-
-def _number(value: float | None, digits: int = 0) -> str | None:
-    return None if value is None else f"{value:,.{digits}f}"
-
-
-def _share(value: float | None) -> str | None:
-    return None if value is None else f"{value * 100:.1f} %"
-
-
-def _pair(first: float | None, second: float | None, digits: int) -> str | None:
-    return None if first is None or second is None else f"{first:.{digits}f}, {second:.{digits}f}"
-
-
-def _seconds(value: float | None) -> str | None:
-    if value is None:
-        return None
-    return f"{value:.1f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"

@@ -6,18 +6,15 @@ The examples lie in the bundle as `added.csv`, for a training that takes them in
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from tfarch.errors import InputError
 from tfarch.export.bundle import arrays_file, update_bundle
 from tfarch.runtime import Classifier, load, read_bundle
 from tfarch.runtime.bundle import Bundle, read_head, read_out_of_scope
-from tfarch.runtime.head import Head
 
 EXAMPLES = "added.csv"
 FEWEST = 2  # examples of a class
@@ -77,17 +74,13 @@ def _with(found: Bundle, examples: Mapping[str, Sequence[str]]) -> Bundle:
         head = head.with_class(vectors)
         score = None if score is None else score.with_class(head.kernel[:, -1], float(head.bias[-1]), vectors)
     described = found.description["head"]
-    files: dict[str, bytes | str] = {described["file"]: _head_file(head)}
+    files: dict[str, bytes | str] = {described["file"]: arrays_file(**head.as_arrays())}
     if score is not None and score.statistics:
         files[found.description["out_of_scope"]["file"]] = arrays_file(**score.statistics)
     if examples:
         files[EXAMPLES] = _table(examples)
     changes = {"head": {**described, "added_labels": list(examples)}}
     return update_bundle(found.folder, changes, files, without=() if examples else (EXAMPLES,))
-
-
-def _head_file(head: Head) -> bytes:
-    return arrays_file(**{field.name: np.asarray(getattr(head, field.name)) for field in dataclasses.fields(head)})
 
 
 def _table(examples: Mapping[str, Sequence[str]]) -> str:
@@ -98,7 +91,7 @@ def _table(examples: Mapping[str, Sequence[str]]) -> str:
     return table.getvalue()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Moved:
     """What a change of a bundle did to questions whose class is known.
 

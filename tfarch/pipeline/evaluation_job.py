@@ -113,15 +113,13 @@ def _classifier(trained: TrainedClassifier, file: Path, threads: int) -> Classif
 
 def _out_of_scope(stage: Stage, shipped: Answers, test: Part, labels: tuple[str, ...]) -> dict[str, Any]:
     """The report's section `out_of_scope`: the rule, and what every method reaches on the test rows with the file that ships."""
-    rule = {name: stage.out_of_scope[name] for name in ("method", "threshold", "chosen_on")}
     methods = []
-    for tried in stage.out_of_scope["tried"]:
+    for tried in stage.tried:
         scores = stage.scores[tried["method"]](shipped.probabilities, shipped.vectors)
         metrics = classification_metrics(shipped.probabilities, test.targets, labels, scores=scores, threshold=tried["threshold"])
         figures = {name: metrics.get(name) for name in ("in_scope_accuracy", "oos_recall", "oos_auroc", "fpr95")}
-        valid = {name: tried[name] for name in ("in_scope_accuracy", "oos_recall")}
-        methods.append({"method": tried["method"], "threshold": tried["threshold"], "valid": valid, "metrics": figures})
-    return {**rule, "methods": methods}
+        methods.append({**tried, "metrics": figures})
+    return {**stage.out_of_scope, "methods": methods}
 
 
 def _variant(

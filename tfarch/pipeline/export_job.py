@@ -7,9 +7,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 import tfarch
@@ -27,6 +25,7 @@ from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import DESCRIPTION
 from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
+from tfarch.runtime.head import Head
 
 MODEL, VOCABULARY, SAVED_MODEL, CARD, SCOPE = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md", "out_of_scope.npz"
 HEAD_FILE = "head.npz"
@@ -172,7 +171,7 @@ def _write_bundle(
         "model": {"file": MODEL, "variant": variant, "probabilities": True},
         "saved_model": {"path": SAVED_MODEL},
         "temperature": stage.calibration["temperature"],
-        "out_of_scope": _out_of_scope(stage),
+        "out_of_scope": {**stage.out_of_scope, **({"file": SCOPE} if stage.rule.score.statistics else {})},
         "head": {"file": HEAD_FILE, "added_labels": []},
         "signature": {
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
@@ -189,19 +188,9 @@ def _write_bundle(
         trained.tokeniser.write(vocabulary)
         card = render_model_card({"variants": [], "data": trained.data}, description)
         files = {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card}
-        files[HEAD_FILE] = arrays_file(
-            kernel=stage.weights[f"{HEAD}/kernel"],
-            bias=stage.weights[f"{HEAD}/bias"],
-            temperature=np.float64(stage.calibration["temperature"]),
-            examples=stage.examples,
-        )
+        kernel, bias = (stage.weights[f"{HEAD}/{part}"] for part in ("kernel", "bias"))
+        files[HEAD_FILE] = arrays_file(**Head(kernel, bias, stage.calibration["temperature"], stage.examples).as_arrays())
         if stage.rule.score.statistics:
             files[SCOPE] = arrays_file(**stage.rule.score.statistics)
         write_bundle(folder.bundle, description, files)
         shipped.unlink()  # it lies in the bundle
-
-
-def _out_of_scope(stage: Stage) -> dict[str, Any]:
-    """The rule of what is out of scope, as it stands in bundle.json."""
-    rule = {name: stage.out_of_scope[name] for name in ("method", "threshold", "chosen_on")}
-    return {**rule, "file": SCOPE} if stage.rule.score.statistics else rule

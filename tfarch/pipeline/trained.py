@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Stage:
     calibration, out_of_scope: fitted on validation with these weights (see `tfarch.evaluation`).
     figures: of the training that led here.
     scores: of how much a text looks in scope, by method, fitted on training rows with these weights.
+    tried: the threshold of each of them and what it reaches on validation.
     examples: text vectors of some training rows of each class, `[classes, rows, width]`.
     """
 
@@ -38,6 +39,7 @@ class Stage:
     out_of_scope: Mapping[str, Any]
     figures: Mapping[str, Any]
     scores: Mapping[str, Score] = field(default_factory=dict)
+    tried: Sequence[Mapping[str, Any]] = ()
     examples: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0), np.float16))
 
     @property
@@ -80,7 +82,7 @@ class TrainedClassifier:
             save_weights(stage.weights, folder.checkpoints / weights)
             save_weights({**_flat(stage.scores), "examples": stage.examples}, folder.checkpoints / scores)
             facts = {name: dict(getattr(stage, name)) for name in ("calibration", "out_of_scope", "figures")}
-            stages.append({"name": stage.name, "weights": weights, "scores": scores, **facts})
+            stages.append({"name": stage.name, "weights": weights, "scores": scores, "tried": list(stage.tried), **facts})
         values = {
             "spec": spec_as_dict(self.spec),
             "labels": list(self.labels),

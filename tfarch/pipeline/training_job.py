@@ -36,9 +36,10 @@ from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.head import spread_examples
+from tfarch.runtime.logistic import softmax
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
 from tfarch.training.defaults import settled
-from tfarch.training.inference import ClassificationEvaluator, Forward, softmax
+from tfarch.training.inference import ClassificationEvaluator, Forward
 from tfarch.training.interpolation import best_between
 from tfarch.training.probe import ROWS, fit_probe
 
@@ -260,5 +261,11 @@ def _stage(config: Config, name: str, trained: TrainedClassifier, weights: Weigh
         "nll_after": temperature.nll_after,
     }
     examples = spread_examples(known_vectors, known.targets, classes, EXAMPLES)
-    out_of_scope = {**choice.as_dict(), "tried": [{**dataclasses.asdict(each), "chosen_on": "validation"} for each in tried]}
-    return dataclasses.replace(stage, calibration=calibration, out_of_scope=out_of_scope, scores=scores, examples=examples)
+    return dataclasses.replace(
+        stage,
+        calibration=calibration,
+        out_of_scope=choice.as_dict(),
+        scores=scores,
+        tried=[each.reached() for each in tried],
+        examples=examples,
+    )

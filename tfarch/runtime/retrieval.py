@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tfarch.runtime.logistic import log_sum_exp, minimise, softmax
 from tfarch.runtime.scope import unit
 
 NONE = -1  # the target of a question that no entry answers
@@ -32,12 +34,6 @@ class Weights:
         return softmax(np.concatenate([logits, np.full((len(logits), 1), self.none)], axis=1))
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities over the last axis, float64."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
 class Words:
     """BM25 over the words of texts (bm25s by Lù 2024, Lucene's variant), English stop words left out."""
 
@@ -48,21 +44,18 @@ class Words:
         logging.getLogger("bm25s").setLevel(logging.WARNING)  # it asks for every debug message to be shown
 
         self._library = bm25s
-        self._words = [set(words) for words in self._tokens(texts)]
+        tokens = self._tokens(texts)
         self._index = bm25s.BM25(method="lucene")
-        if any(self._words):
-            self._index.index(self._tokens(texts), show_progress=False)
-        counts: dict[str, int] = {}
-        for words in self._words:
-            for word in words:
-                counts[word] = counts.get(word, 0) + 1
-        rows = len(texts)
+        if any(tokens):
+            self._index.index(tokens, show_progress=False)
+        counts = Counter(word for words in tokens for word in set(words))
+        self._entries = rows = len(texts)
         self._weights = {word: float(np.log(1 + (rows - count + 0.5) / (count + 0.5))) for word, count in counts.items()}
         self._rarest = float(np.log(1 + (rows + 0.5) / 0.5))  # of a word that no entry has
 
     def scores(self, questions: Sequence[str]) -> np.ndarray:
         """`[questions, entries]`: each entry's BM25 score over the sum of the question's word weights, 0 where no word is shared."""
-        result = np.zeros((len(questions), len(self._words)))
+        result = np.zeros((len(questions), self._entries))
         for row, words in enumerate(self._tokens(questions)):
             known = [word for word in words if word in self._weights]
             if known:
@@ -98,7 +91,7 @@ def fit_weights(features: np.ndarray, targets: np.ndarray, *, l2: float = 1e-3) 
 def conditional_logit(features: np.ndarray, chosen: np.ndarray, penalty: np.ndarray, importance: np.ndarray | None = None) -> np.ndarray:
     """Weights `[f]` of a conditional logit (McFadden 1974): P(alternative) = softmax(features @ weights).
 
-    Minimises the mean negative log-likelihood + the sum of penalty / 2 * weight^2 by Newton steps that are halved until they help; it is convex.
+    Minimises the mean negative log-likelihood + the sum of penalty / 2 * weight^2, which is convex.
 
     Args:
         features: `[n, alternatives, f]`.
@@ -108,26 +101,16 @@ def conditional_logit(features: np.ndarray, chosen: np.ndarray, penalty: np.ndar
     """
     rows = np.arange(len(features))
     share = np.full(len(features), 1.0 / len(features)) if importance is None else importance / importance.sum()
-    weights = np.zeros(features.shape[2])
 
-    def loss(candidate: np.ndarray) -> float:
-        logits = features @ candidate
-        highest = logits.max(axis=1)
-        total = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
-        return float(share @ (total - logits[rows, chosen]) + 0.5 * (penalty * candidate**2).sum())
+    def loss(weights: np.ndarray) -> float:
+        logits = features @ weights
+        return float(share @ (log_sum_exp(logits) - logits[rows, chosen]) + 0.5 * (penalty * weights**2).sum())
 
-    value = loss(weights)
-    for _ in range(200):
+    def slopes(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         probabilities = softmax(features @ weights)
         expected = np.einsum("na,naf->nf", probabilities, features)
-        gradient = share @ (expected - features[rows, chosen]) + penalty * weights
         spread = features - expected[:, None, :]
         second = np.einsum("n,na,naf,nag->fg", share, probabilities, spread, spread, optimize=True) + np.diag(penalty)
-        direction, size = np.linalg.solve(second, gradient), 1.0
-        while size > 1e-9 and loss(weights - size * direction) > value:
-            size /= 2
-        moved = loss(weights - size * direction)
-        if value - moved < 1e-12:
-            break
-        weights, value = weights - size * direction, moved
-    return weights
+        return share @ (expected - features[rows, chosen]) + penalty * weights, second
+
+    return minimise(loss, slopes, np.zeros(features.shape[2]))

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tfarch.runtime.logistic import log_sum_exp
+
 Statistics = Mapping[str, np.ndarray]
 _ROWS = 1024  # texts whose distances to all neighbours are held at once
 
@@ -20,9 +22,7 @@ def _max_probability(probabilities: np.ndarray, vectors: np.ndarray, statistics:
 
 
 def _energy(probabilities: np.ndarray, vectors: np.ndarray, statistics: Statistics) -> np.ndarray:
-    logits = vectors.astype(np.float64) @ statistics["kernel"] + statistics["bias"]
-    highest = logits.max(axis=1)
-    return highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
+    return log_sum_exp(vectors.astype(np.float64) @ statistics["kernel"] + statistics["bias"])
 
 
 def _mahalanobis(probabilities: np.ndarray, vectors: np.ndarray, statistics: Statistics) -> np.ndarray:

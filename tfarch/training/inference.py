@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfarch.data.batches import plan_in_order
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.metrics import classification_metrics
+from tfarch.runtime.logistic import softmax
 
 
 class Forward:
@@ -46,9 +47,3 @@ class ClassificationEvaluator:
             self._model, self._forward = model, Forward(model)
         metrics = classification_metrics(softmax(self._forward(self.tokens)), self.targets, self.labels, threshold=None)
         return {"valid_loss": metrics["nll"], "valid_accuracy": metrics["accuracy"], "valid_macro_f1": metrics["macro_f1"]}
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, float64 `[n, classes]`."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
