@@ -45,6 +45,8 @@ class DataConfig:
     test_fraction: float = option(0.2, "share of the rows held out for the test where no file gives it")
     strict: bool = option(False, "stop on bad rows instead of skipping and reporting them")
     limit: int = option(0, "keep at most this many training rows, stratified (0: all)", least=0)
+    shots: int = option(0, "keep this many training rows of each class (0: all)", least=0)
+    draw: int = option(0, "which draw of them; another number draws others", least=0)
 
 
 @dataclass(frozen=True)

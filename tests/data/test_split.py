@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tfarch.data.normal_form import normal_form
-from tfarch.data.split import cut, hold_out
+from tfarch.data.split import cut, draw, hold_out
 from tfarch.data.tables import Table
 from tfarch.errors import InputError
 
@@ -101,3 +101,14 @@ def test_a_limit_above_the_rows_keeps_them_all_and_one_below_the_labels_is_refus
     assert cut(rows, 10, seed=0) == list(range(6))
     with pytest.raises(InputError, match=r"data.limit=1 cannot hold the 2 labels of rows.csv"):
         cut(rows, 1, seed=0)
+
+
+def test_a_draw_takes_as_many_rows_of_each_label_and_all_of_a_smaller_one():
+    rows = numbered(a=50, b=30, c=2)
+    assert Counter(rows.select(draw(rows, 5, seed=0, number=0)).labels) == {"a": 5, "b": 5, "c": 2}
+
+
+def test_each_draw_is_another_and_a_larger_one_contains_the_smaller():
+    rows = numbered(a=50, b=30)
+    assert draw(rows, 5, 0, number=0) == draw(rows, 5, 0, number=0) != draw(rows, 5, 0, number=1)
+    assert set(draw(rows, 5, 0, number=0)) < set(draw(rows, 8, 0, number=0))

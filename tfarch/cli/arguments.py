@@ -101,8 +101,28 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         parser.add_argument("--recipe", metavar="NAME|FILE", required=verb == "compress", help="compression recipe (default none)")
     if verb in ("run", "train"):
         parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, one epoch")
+        parser.add_argument("--shots", type=int, metavar="K", help="train on K rows of each class, drawn by chance")
+    if verb == "run":
+        parser.add_argument(
+            "--draws", type=int, default=5, metavar="N", help="with --shots: runs on N draws, mean and deviation (default 5)"
+        )
+        parser.add_argument(
+            "--learning-curve",
+            nargs="?",
+            type=_shares,
+            const=(0.1, 0.25, 0.5),
+            metavar="SHARES",
+            help="runs on these shares of the training rows too (default 0.1,0.25,0.5)",
+        )
     if verb == "compress":
         parser.add_argument("--from", dest="source", required=True, metavar="RUN", help="folder of the trained run")
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of shares such as 0.1,0.5") from error
 
 
 def check_usage(options: argparse.Namespace, arguments: Sequence[str]) -> None:
@@ -135,6 +155,10 @@ def config_of(app: App, options: argparse.Namespace, base: Config | None = None)
         if value is not None:
             section, key = setting.split(".")
             config = config.with_values({section: {key: value}})
+    if getattr(options, "shots", None) is not None:
+        from tfarch.pipeline.fewer_rows import of_shots
+
+        config = of_shots(config, options.shots)
     for setting in options.set:
         config = config.with_setting(setting)
     if options.seed is not None:

@@ -37,7 +37,16 @@ def _run(app: App, options: argparse.Namespace, command: str) -> int:
         app.examine(config)
     _threads(options)
     with _gate_told(out, options):
-        report = pipeline.run(out=out, config=config, app=app.name, licence=licence, command=command, quick=options.quick)
+        report = pipeline.run(
+            out=out,
+            config=config,
+            app=app.name,
+            licence=licence,
+            command=command,
+            quick=options.quick,
+            draws=options.draws if config.data.shots else 1,
+            shares=options.learning_curve or (),
+        )
     _equip(app, out, config)
     return _show(report, out, options)
 
@@ -247,6 +256,10 @@ def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int
     cost = rejection(chosen_variant(report))
     if cost:
         print(textwrap.fill(cost, 100), end="\n\n")
+    if report.get("shots"):
+        shots, accuracy = report["shots"], report["shots"]["accuracy"]
+        print(f"{shots['of_each_class']} training rows of each class, {len(shots['draws'])} draws: accuracy", end=" ")
+        print(f"{100 * accuracy['mean']:.2f} %, standard deviation {100 * accuracy['deviation']:.2f} points\n")
     for text, file in {
         "what ships": out / "bundle",
         "report": out / "report.html",

@@ -13,7 +13,7 @@ from tfarch.config import DataConfig
 from tfarch.data.normal_form import normal_form
 from tfarch.data.rasa import SUFFIXES, read_rasa
 from tfarch.data.reading import FORMATS, Reading, read_table
-from tfarch.data.split import cut, hold_out
+from tfarch.data.split import cut, draw, hold_out
 from tfarch.data.tables import Dataset, Table
 from tfarch.errors import InputError
 
@@ -50,12 +50,13 @@ def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
     """Reads the data that `path` names and splits off the parts that it lacks.
 
     The same files, settings and seed give the same parts, in whatever order the rows stand. A test that is split off comes first
-    (`data.test_fraction` of the rows), validation next (`data.valid_fraction` of what remains), then the cut to `data.limit`.
+    (`data.test_fraction` of the rows), validation next (`data.valid_fraction` of what remains), then the cut to `data.limit` and the draw of
+    `data.shots`.
 
     Args:
         path: a folder with train.csv (.tsv, .jsonl, .yml of Rasa) and optionally valid/val/validation and test; one such file; or `tfds:NAME[:CONFIG]`.
         data: columns, fractions, strictness.
-        seed: of the split and the cut.
+        seed: of the split, the cut and the draw.
 
     Raises:
         InputError: nothing usable is there, or the labels do not fit; names file, line, value and the mend.
@@ -67,6 +68,9 @@ def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
         raise InputError(f"data.limit={data.limit}", mend="0 keeps all rows")
     if data.limit:
         tables["train"] = tables["train"].select(cut(tables["train"], data.limit, seed))
+    if data.shots:
+        tables["train"] = tables["train"].select(draw(tables["train"], data.shots, seed, data.draw))
+        split += f" Of each class {data.shots} training rows were drawn (draw {data.draw})."
     bad_rows = tuple(row for reading in source.readings.values() for row in reading.bad_rows)
     oos_label = None if data.oos_is_class else data.oos_label
     dataset = Dataset(

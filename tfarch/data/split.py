@@ -1,4 +1,4 @@
-"""Stratified, seeded choice of rows: the part that is held out for validation or test, and the cut of a training set to a limit.
+"""Stratified, seeded choice of rows: the part that is held out for validation or test, the cut of a training set to a limit, and few rows of each class.
 
 Rows are ordered by a hash of the seed and their normal form, so a choice follows from seed and content: the order of the rows in the file
 does not matter, and a row that is added or removed moves few others. The rows of one normal form stay together.
@@ -72,6 +72,19 @@ def cut(table: Table, limit: int, seed: int) -> list[int]:
         raise InputError(f"data.limit={limit} cannot hold the {len(rows)} labels of {table.file}", mend=f"take {len(rows)} or more")
     seats = _apportion({label: len(each) for label, each in rows.items()}, dict.fromkeys(rows, 1), limit / len(table))
     return sorted(row for label, each in rows.items() for row in each[: seats[label]])
+
+
+def draw(table: Table, shots: int, seed: int, number: int) -> list[int]:
+    """Row numbers, ascending, of `shots` rows of each label, all rows of a label that has fewer; each `number` draws anew. A text under two labels
+    counts for each."""
+    seats = dict.fromkeys(table.labels, shots)
+    chosen = []
+    for same in _by_text(table, seed, f"draw {number}"):
+        for row in same:
+            if seats[table.labels[row]]:
+                seats[table.labels[row]] -= 1
+                chosen.append(row)
+    return sorted(chosen)
 
 
 def _by_text(table: Table, seed: int, part: str) -> list[list[int]]:

@@ -25,6 +25,7 @@ from tfarch.evaluation.figures import (
 )
 from tfarch.evaluation.markup import Child, Markup, fact_list, figure, named, quoted, scrolled, tag
 from tfarch.evaluation.metrics import wilson_interval
+from tfarch.evaluation.rows_section import fewer_rows
 from tfarch.evaluation.scope_section import out_of_scope
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
 
@@ -285,6 +286,7 @@ SECTIONS = (
     Section("confusions", "Confusions", confused),
     Section("errors", "Surest errors", errors),
     Section("training", "Training", training),
+    Section("rows", "Training rows", fewer_rows),
     Section("data", "Data", data),
     Section("parity", "Parity", parity),
     Section("made", "How it was made", made),

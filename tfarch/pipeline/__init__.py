@@ -10,12 +10,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfarch.config import Config
 from tfarch.errors import InputError
+from tfarch.progress import say
 from tfarch.quiet import start_tensorflow
 from tfarch.run_folder import RunFolder
 
@@ -138,6 +139,8 @@ def run(
     licence: str = "the user's own",
     command: str = "tfarch.run",
     quick: bool = False,
+    draws: int = 1,
+    shares: Sequence[float] = (),
 ) -> dict[str, Any]:
     """The whole main job: check, train, compress, export, evaluate, report. An interrupted run goes on where it stopped.
 
@@ -147,6 +150,8 @@ def run(
         config: settings; default: all defaults.
         settings: nested values laid over them, such as `{"train": {"epochs": 2}}`.
         app, licence, command: what the report and the model card say of who made it, the data's licence, and how.
+        draws: with `data.shots`, runs on this many draws of the training rows, this one among them; the report gives mean and deviation.
+        shares: further runs on these shares of the training rows; the report draws the learning curve.
 
     Returns:
         The report, as in `<out>/report.json`.
@@ -156,13 +161,20 @@ def run(
         GateError: the exported files do not agree as the config demands; everything is written all the same.
     """
     start_tensorflow()
-    from tfarch.pipeline import export_job
+    from tfarch.pipeline import evaluation_job, export_job, fewer_rows
 
     config = settled(data, config, settings)
+    fewer_rows.require_usable(config, draws, shares)
     with RunFolder(out).locked() as folder:
         export_job.require_exportable(config, folder)
         prepared, trained = _train(config, folder, app, licence, command)
-        return _export_and_evaluate(config, prepared, trained, folder, app, command, quick)
+        report = _export_and_evaluate(config, prepared, trained, folder, app, command, quick)
+        for smaller in [*fewer_rows.draws(config, draws), *fewer_rows.curve(config, shares, report["data"]["train"])]:
+            place = fewer_rows.folder_of(folder.path, smaller)
+            if not fewer_rows.is_made(place, smaller, report["data"]["sha256"]):
+                say(f"{place}: a run on fewer rows")
+                run(out=place, config=smaller, app=app, licence=licence, command=command, quick=quick)
+        return evaluation_job.write_report(folder, {**report, **fewer_rows.found(folder, config, report)})
 
 
 def _train(config: Config, folder: RunFolder, app: str, licence: str, command: str):

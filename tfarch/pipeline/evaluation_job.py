@@ -29,6 +29,7 @@ from tfarch.export.linter import examine
 from tfarch.export.parity import compare, parity
 from tfarch.export.saved_model import SavedModelClassifier
 from tfarch.models.classifier import with_probabilities
+from tfarch.pipeline import fewer_rows
 from tfarch.pipeline.export_job import CARD, SAVED_MODEL, Exported
 from tfarch.pipeline.prepare import Part, Prepared
 from tfarch.pipeline.trained import Stage, TrainedClassifier
@@ -99,10 +100,16 @@ def evaluate(
         "config": config.as_dict(),
         "command": command,
     }
-    folder.write_json(folder.report_json, report)
-    folder.write(folder.report_html, render_html(report))
+    report = write_report(folder, {**report, **fewer_rows.found(folder, config, report)})
     bundle = read_bundle(folder.bundle, verify=False)
     update_bundle(folder.bundle, {}, {CARD: render_model_card(report, bundle.description)})
+    return report
+
+
+def write_report(folder: RunFolder, report: dict[str, Any]) -> dict[str, Any]:
+    """Writes `report.json` and `report.html`. Returns the report."""
+    folder.write_json(folder.report_json, report)
+    folder.write(folder.report_html, render_html(report))
     return report
 
 
