@@ -8,7 +8,7 @@ from tests.tiny_encoder import randomise
 from tests.tiny_planted import LABELS, PLANTED, SPECS, TEMPERATURE, planted_model
 from tests.tiny_training import CLASSES, SPEC, classifier
 from tfarch.models.classifier import build_classifier
-from tfarch.models.integrated_gradients import IntegratedGradients, baseline_of
+from tfarch.models.integrated_gradients import STEPS, IntegratedGradients, baseline_of
 from tfarch.models.spec import AveragedSpec
 from tfarch.runtime.tokeniser import Tokeniser
 
@@ -72,19 +72,22 @@ def test_a_text_that_is_its_own_baseline_has_nothing_to_share():
 
 
 def test_more_points_are_taken_where_the_path_is_steep():
-    steep = classifier(scale=1.5)
-    found = IntegratedGradients(steep, 0.05)(IDS, BASELINE, 0)
-    assert found.steps > 16
+    found = IntegratedGradients(classifier(scale=1.0))(IDS, BASELINE, 0)
+    assert found.steps > STEPS[0]
     assert found.holds
+
+
+def test_a_path_that_is_too_steep_ends_with_the_last_number_of_points_and_is_told():
+    found = IntegratedGradients(classifier(scale=1.5), 0.05)(IDS, BASELINE, 0)
+    assert found.steps == STEPS[-1]
+    assert not found.holds
 
 
 @pytest.mark.parametrize("structure", SPECS)
 def test_the_planted_word_gets_the_highest_attribution(structure):
     located = Tokeniser(VOCABULARY).locate("where is my refund please", 16)
     model = planted_model(structure)
-    found = IntegratedGradients(model, TEMPERATURE)(
-        located.ids, baseline_of(located.ids, located.words, MASK), LABELS.index(PLANTED)
-    )
+    found = IntegratedGradients(model, TEMPERATURE)(located.ids, baseline_of(located.ids, located.words, MASK), LABELS.index(PLANTED))
     weights = found.tokens[1:-1]
     assert found.holds
     assert weights.argmax() == 3

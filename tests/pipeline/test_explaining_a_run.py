@@ -90,7 +90,7 @@ def test_gradients_sum_to_the_difference_within_the_stated_tolerance(out):
 @pytest.mark.parametrize("method", METHODS)
 def test_empty_foreign_and_endless_texts_are_explained(out, tmp_path, method):
     file = tmp_path / "texts.txt"
-    file.write_text("\ngröße 日本 🎉\n" + "word " * 5000 + "\n", encoding="utf-8")
+    file.write_text("\ngröße 日本 🎉\n" + "card " * 5000 + "\n", encoding="utf-8")
     found = lines("--out", out, "--method", method, "--input", file)
     assert [len(line["explanation"]["words"]) for line in found] == [0, 4, 14]
     assert any("only its first 14 words were read" in note for note in found[2]["explanation"]["notes"])
