@@ -240,7 +240,7 @@ def test_words_figures_scope_and_rows_are_read_without_colour(out):
 
 def test_gradients_tell_people_whether_the_sum_holds(out):
     answer = call("predict", "--explain", "--method", "integrated_gradients", "--out", out, TEXT)
-    assert re.search(r"all words sum to [+-][\d.]+, the difference to a text of nothing but \[MASK\] is [+-][\d.]+: within", answer.out)
+    assert re.search(r"all words sum to [+-][\d.]+, the difference to a text of nothing but \[PAD\] is [+-][\d.]+: within", answer.out)
 
 
 def test_colour_paints_the_marks_and_changes_no_character(out):

@@ -36,7 +36,7 @@ def shown(explanation: Explanation, *, colour: bool) -> str:
         sums = explanation.completeness
         kept = "within" if sums.holds else "NOT within"
         lines.append(
-            f"all words sum to {sums.total:+.3f}, the difference to a text of nothing but [MASK] is {sums.difference:+.3f}: {kept} "
+            f"all words sum to {sums.total:+.3f}, the difference to a text of nothing but [PAD] is {sums.difference:+.3f}: {kept} "
             f"{sums.tolerance:.3f} ({sums.steps} steps)"
         )
     if explanation.nearest:
@@ -66,7 +66,7 @@ def _head(explanation: Explanation) -> str:
     """What the figures below it are."""
     if explanation.by_scope:
         return "what each word does to that score (below 0: it takes the text out of scope):"
-    how = "when it is left out" if explanation.method == "occlusion" else "against [MASK] in its place"
+    how = "when it is left out" if explanation.method == "occlusion" else "against [PAD] in its place"
     return f"what each word adds to the log-odds of {explanation.label}, {how}:"
 
 

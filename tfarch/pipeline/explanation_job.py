@@ -10,7 +10,7 @@ from tfarch.models.integrated_gradients import IntegratedGradients, baseline_of
 from tfarch.pipeline.trained import TrainedClassifier
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.explanation import Completeness, Weights
-from tfarch.runtime.tokeniser import MASK, Located
+from tfarch.runtime.tokeniser import Located
 
 
 class GradientMethod:
@@ -29,8 +29,7 @@ class GradientMethod:
         stage = trained.stages[-1]
         self._labels = trained.labels
         self._gradients = IntegratedGradients(trained.build(stage), stage.calibration["temperature"])
-        vocabulary = trained.tokeniser.vocabulary
-        self._masked = vocabulary.index(MASK) if MASK in vocabulary else trained.tokeniser.unk_id
+        self._pad_id = trained.tokeniser.pad_id
 
     def __call__(self, texts: Sequence[Located], labels: Sequence[str]) -> list[Weights]:
         """The weights of each text's words for the label that stands beside it."""
@@ -44,7 +43,7 @@ class GradientMethod:
             label = own
         elif own != label:
             notes = (f"the float model would answer {own}",)
-        found = self._gradients(text.ids, baseline_of(text.ids, text.words, self._masked), self._labels.index(label))
+        found = self._gradients(text.ids, baseline_of(text.ids, text.words, self._pad_id), self._labels.index(label))
         if not found.holds:
             notes = (*notes, f"the words' weights sum to {found.total:.3f}, not to {found.difference:.3f}, with {found.steps} steps")
         pieces = text.words >= 0
