@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfarch.evaluation.html import render_html
-from tfarch.evaluation.markup import Markup, join, named, quoted, tag
+from tfarch.evaluation.markup import MOST, Markup, join, marked, named, quoted, tag
 from tfarch.evaluation.sections import SECTIONS
 from tfarch.evaluation.svg import Point, scatter
 
@@ -202,3 +202,17 @@ def test_text_is_escaped_and_markup_is_kept():
     assert join(["a<", [Markup("<i></i>")]]) == "a&lt;<i></i>"
     assert named("card_<b>") == '<bdi class="name">card_<wbr>&lt;b&gt;</bdi>'
     assert quoted("short") == '<bdi class="text">short</bdi>'
+
+
+def test_marked_words_stand_in_their_text_with_their_sign():
+    words = [{"start": 2, "end": 3, "weight": -0.26}, {"start": 0, "end": 1, "weight": 3.14}]
+    assert marked("a<b", words) == (
+        '<bdi class="text"><mark class="for">a<small>+3.1</small></mark>&lt;<mark class="against">b<small>\N{MINUS SIGN}0.3</small></mark></bdi>'
+    )
+    assert marked("a<b", []) == quoted("a<b")
+
+
+def test_words_beyond_what_is_shown_or_over_each_other_are_not_marked():
+    long = "x" * (MOST + 10)
+    assert marked(long, [{"start": MOST - 1, "end": MOST + 2, "weight": 1.0}]) == quoted(long)
+    assert marked("abc", [{"start": 0, "end": 2, "weight": 1.0}, {"start": 1, "end": 3, "weight": 1.0}]).count("<mark ") == 1

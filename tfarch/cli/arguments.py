@@ -24,6 +24,8 @@ VERBS = {
     "report": "show a run's table again and rewrite its report.html",
 }
 
+METHODS = ("occlusion", "integrated_gradients")  # of `predict --explain`
+
 # Short options of single settings.
 SETTINGS = {
     "--text-column": "data.text_column",
@@ -84,6 +86,13 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         parser.add_argument("--input", metavar="FILE", help="a text a line, or CSV/TSV/JSONL with the text column; - for standard input")
         parser.add_argument("--bundle", metavar="DIR", help="the bundle (default <out>/bundle)")
         parser.add_argument("--top", type=int, default=3, metavar="N", help="labels to show for each text (default 3)")
+        parser.add_argument("--explain", action="store_true", help="say why: what each word counts, and the training rows that are nearest")
+        parser.add_argument(
+            "--method",
+            choices=METHODS,
+            help="of --explain: leave words out of the file that ships, or gradients of the run's float model (default occlusion)",
+        )
+        parser.add_argument("--nearest", type=int, metavar="N", help="training rows that --explain shows (default 3; 0: none)")
         parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
         parser.add_argument("--out", metavar="DIR", help=out)
         return

@@ -11,7 +11,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfarch.app import App
 from tfarch.cli.arguments import config_of, data_config, out_of, trained_config
@@ -20,6 +20,9 @@ from tfarch.errors import GateError, InputError
 from tfarch.progress import say
 from tfarch.quiet import quiet, start_tensorflow
 from tfarch.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from tfarch.runtime import Classifier, Prediction
 
 
 def run_verb(app: App, options: argparse.Namespace, command: str) -> int:
@@ -149,24 +152,60 @@ def _predict(app: App, options: argparse.Namespace, command: str) -> int:
     config = config_of(app, options)
     if options.texts and options.input:
         raise InputError("texts are given both as arguments and by --input", mend="give one of them")
+    if not options.explain and (options.method is not None or options.nearest is not None):
+        raise InputError("--method and --nearest say how to explain", mend="add --explain")
     bundle = Path(options.bundle) if options.bundle else out_of(app, options) / "bundle"
     threads = options.threads or min(4, len(os.sched_getaffinity(0)))
     with quiet():  # LiteRT tells which delegate it takes
         classifier = load(bundle, threads=threads)
-    width = max(map(len, classifier.labels))
+    if options.explain:
+        return _explain(options, config, classifier, bundle)
     for texts in _chunks(texts_of(options, config)):
         for prediction in classifier.predict(texts, top=options.top):
+            print(json.dumps(prediction.as_dict(), ensure_ascii=False) if options.json else _line(prediction, classifier))
+        sys.stdout.flush()
+    return 0
+
+
+def _line(prediction: Prediction, classifier: Classifier) -> str:
+    """A prediction for people."""
+    label = "out of scope" if prediction.out_of_scope else prediction.label
+    others = ", ".join(f"{name} {probability:.2f}" for name, probability in prediction.top[0 if prediction.out_of_scope else 1 :])
+    width = max(map(len, classifier.labels))
+    text = " ".join(prediction.text.split())[:80]
+    return f"{label:<{width}}  {prediction.probability:.2f}  {text}" + (f"  ({others})" if others else "")
+
+
+def _explain(options: argparse.Namespace, config: Config, classifier: Classifier, bundle: Path) -> int:
+    """`predict --explain`: the run that the bundle lies in lends what the bundle lacks, training rows and the float model."""
+    from tfarch.cli.explained import colours, shown
+    from tfarch.pipeline.run_beside import known_rows_of, run_beside
+
+    nearest = 3 if options.nearest is None else options.nearest
+    if nearest < 0:
+        raise InputError(f"--nearest {nearest}: at least 0")
+    run, method, rows = run_beside(bundle), None, None
+    if options.method == "integrated_gradients":
+        if run is None:
+            raise InputError(
+                "integrated gradients need the weights of the run that made this bundle, and they are not in the folder above it",
+                file=bundle,
+                mend="name the run by --out, or leave out --method",
+            )
+        start_tensorflow()
+        from tfarch.pipeline.explanation_job import GradientMethod
+
+        method = GradientMethod(run)
+    if nearest and classifier.known_rows is None and run is not None:
+        kept = known_rows_of(run)
+        rows = None if kept is None else classifier.with_added(kept)
+    colour = colours()
+    for texts in _chunks(texts_of(options, config), 32):
+        for found in classifier.explain(texts, top=options.top, nearest=nearest, method=method, rows=rows):
             if options.json:
-                print(json.dumps(prediction.as_dict(), ensure_ascii=False))
+                print(json.dumps({**found.prediction.as_dict(), "explanation": found.as_dict()}, ensure_ascii=False))
             else:
-                label = "out of scope" if prediction.out_of_scope else prediction.label
-                others = ", ".join(
-                    f"{name} {probability:.2f}" for name, probability in prediction.top[0 if prediction.out_of_scope else 1 :]
-                )
-                print(
-                    f"{label:<{width}}  {prediction.probability:.2f}  {' '.join(prediction.text.split())[:80]}"
-                    + (f"  ({others})" if others else "")
-                )
+                print(f"{_line(found.prediction, classifier)}\n{shown(found, colour=colour)}")
         sys.stdout.flush()
     return 0
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Child: TypeAlias = "str | Iterable[Child] | None"
 
@@ -43,6 +43,20 @@ def join(children: Child) -> Markup:
 def quoted(text: str) -> Markup:
     """A text from the data: cut when very long, its writing direction kept to itself."""
     return tag("bdi", text if len(text) <= MOST else f"{text[:MOST]}… ({len(text):,} characters)", class_="text")
+
+
+def marked(text: str, words: Iterable[Mapping[str, Any]]) -> Markup:
+    """As `quoted`, with words marked: each has its `start` and `end` in the text and its `weight`, a figure that is shown with its sign."""
+    parts: list[Child] = []
+    at = 0
+    for word in sorted(words, key=lambda word: word["start"]):
+        if at <= word["start"] < word["end"] <= min(len(text), MOST):
+            sign, side = ("+", "for") if word["weight"] > 0 else ("\N{MINUS SIGN}", "against")
+            value = tag("small", f"{sign}{abs(word['weight']):.1f}")
+            parts += [text[at : word["start"]], tag("mark", text[word["start"] : word["end"]], value, class_=side)]
+            at = word["end"]
+    rest = text[at:] if len(text) <= MOST else f"{text[at:MOST]}… ({len(text):,} characters)"
+    return tag("bdi", *parts, rest, class_="text")
 
 
 def named(label: str) -> Markup:

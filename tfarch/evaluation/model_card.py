@@ -150,6 +150,9 @@ def _training_data(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> str:
         f"- {_plain(str(each.get('severity', 'note')))}: {_plain(each.get('message') or each.get('kind') or '')}"
         for each in data.get("findings") or []
     ]
+    if bundle.get("examples"):
+        file = _code(bundle["examples"]["texts"])
+        facts += f"\n\nThis bundle holds texts of training rows ({file}), for showing which are nearest to a text."
     return facts + ("\n\nWhat the checks of the data found:\n\n" + "\n".join(findings) if findings else "")
 
 

@@ -23,7 +23,7 @@ from tfarch.evaluation.figures import (
     threads_text,
     variant_columns,
 )
-from tfarch.evaluation.markup import Child, Markup, fact_list, figure, named, quoted, scrolled, tag
+from tfarch.evaluation.markup import Child, Markup, fact_list, figure, marked, named, quoted, scrolled, tag
 from tfarch.evaluation.metrics import wilson_interval
 from tfarch.evaluation.rows_section import fewer_rows
 from tfarch.evaluation.scope_section import out_of_scope
@@ -188,7 +188,7 @@ def errors(report: Report) -> Child:
         lines.append(
             tag(
                 "tr",
-                tag("td", quoted(row["text"]), data_title="text"),
+                tag("td", marked(row["text"], row.get("words") or []), data_title="text"),
                 tag("td", named(row["label"]), data_title="labelled"),
                 tag("td", named(row["predicted"]), data_title="predicted"),
                 tag("td", f"{row['probability'] * 100:.1f} %", class_="number", data_title="probability"),
@@ -196,7 +196,13 @@ def errors(report: Report) -> Child:
         )
     heads = [tag("th", title, scope="col") for title in ("text", "labelled", "predicted")]
     heads.append(tag("th", "probability", scope="col", class_="number"))
-    note = tag("p", "Either the model or the label is wrong here: worth reading before anything is tuned.", class_="note")
+    sentences = ["Either the model or the label is wrong here: worth reading before anything is tuned."]
+    if any(row.get("words") for row in rows):
+        sentences.append(
+            " Marked: the words that moved the answer most, with the change of its log-odds by the word (+ for what was predicted, "
+            "\N{MINUS SIGN} against it), found by leaving each word out."
+        )
+    note = tag("p", sentences, class_="note")
     return [note, tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines), class_="stacked")]
 
 

@@ -14,21 +14,14 @@ from pathlib import Path
 from tfarch.errors import InputError
 from tfarch.export.bundle import arrays_file, update_bundle
 from tfarch.runtime import Classifier, load, read_bundle
-from tfarch.runtime.bundle import Bundle, read_head, read_out_of_scope
+from tfarch.runtime.bundle import ADDED, Bundle, read_added, read_head, read_out_of_scope
 
-EXAMPLES = "added.csv"
 FEWEST = 2  # examples of a class
 
 
 def added_examples(bundle: str | Path) -> dict[str, list[str]]:
     """The examples of each class that was added, in the order in which they were."""
-    found = read_bundle(bundle, verify=False)
-    examples: dict[str, list[str]] = {label: [] for label in found.added_labels}
-    if examples:
-        with open(found.path(EXAMPLES), newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                examples[row["label"]].append(row["text"])
-    return examples
+    return read_added(read_bundle(bundle, verify=False))
 
 
 def add_class(bundle: str | Path, label: str, texts: Sequence[str]) -> Bundle:
@@ -78,9 +71,9 @@ def _with(found: Bundle, examples: Mapping[str, Sequence[str]]) -> Bundle:
     if score is not None and score.statistics:
         files[found.description["out_of_scope"]["file"]] = arrays_file(**score.statistics)
     if examples:
-        files[EXAMPLES] = _table(examples)
+        files[ADDED] = _table(examples)
     changes = {"head": {**described, "added_labels": list(examples)}}
-    return update_bundle(found.folder, changes, files, without=() if examples else (EXAMPLES,))
+    return update_bundle(found.folder, changes, files, without=() if examples else (ADDED,))
 
 
 def _table(examples: Mapping[str, Sequence[str]]) -> str:

@@ -38,6 +38,7 @@ from tfarch.quiet import quiet
 from tfarch.run_folder import RunFolder, now
 from tfarch.runtime import Classifier, read_bundle
 from tfarch.runtime.classifier import INPUTS, OUTPUT
+from tfarch.runtime.explanation import strongest
 from tfarch.training.inference import Forward
 
 
@@ -66,7 +67,7 @@ def evaluate(
     chosen = answers[shipped.name].probabilities
     scores = stage.rule.score(chosen, answers[shipped.name].vectors)
     answered_right = chosen.argmax(axis=1) == test.targets
-    shown = [text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…" for text in test.texts]
+    surest = worst(chosen, test.targets, labels, test.texts)
     report = {
         "app": app,
         "task": "text_classification",
@@ -91,8 +92,8 @@ def evaluate(
         },
         "variants": variants,
         "chosen": shipped.name,
-        "confusions": confusions(chosen, test.targets, labels, shown),
-        "worst": worst(chosen, test.targets, labels, shown),
+        "confusions": confusions(chosen, test.targets, labels, [_cut(text) for text in test.texts]),
+        "worst": _explained(surest, _classifier(trained, folder.path / shipped.file, usable_cores())),
         "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
         "parity": _parity(config, trained, stage, files, answers, folder, test),
         "machine": describe(),
@@ -116,6 +117,23 @@ def write_report(folder: RunFolder, report: dict[str, Any]) -> dict[str, Any]:
 def _classifier(trained: TrainedClassifier, file: Path, threads: int) -> Classifier:
     with quiet():
         return Classifier(file, trained.tokeniser, trained.labels, trained.max_length, threads=threads)
+
+
+def _explained(rows: list[dict[str, Any]], classifier: Classifier) -> list[dict[str, Any]]:
+    """Errors with the words that moved the answer of the file that ships most: `words`, each as `predict --explain --json` gives it; texts are cut."""
+    say(f"explaining the {len(rows)} errors that it was surest of")
+    found = classifier.explain([row["text"] for row in rows], nearest=0)
+    explained = []
+    for row, each in zip(rows, found, strict=True):
+        text = _cut(row["text"])
+        moving = strongest(each.words, lambda word: word.weight) if each.label == row["predicted"] else ()
+        words = [word.as_dict() for word in moving if text[word.start : word.end] == word.text]
+        explained.append({**row, "text": text, "words": words})
+    return explained
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 
 def _out_of_scope(stage: Stage, shipped: Answers, test: Part, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -26,9 +26,11 @@ from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import DESCRIPTION
 from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
 from tfarch.runtime.head import Head
+from tfarch.runtime.known_rows import KnownRows
 
 MODEL, VOCABULARY, SAVED_MODEL, CARD, SCOPE = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md", "out_of_scope.npz"
 HEAD_FILE = "head.npz"
+EXAMPLE_TEXTS, EXAMPLE_VECTORS = "examples.json", "examples.npz"
 MANIFEST = "manifest.json"
 
 
@@ -124,7 +126,11 @@ def _write(config: Config, trained: TrainedClassifier, folder: RunFolder, app: s
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
         if stage is shipped_stage:
             variant = _name(stage, config.export.ship, None)
-            _write_bundle(trained, stage, with_probabilities(plain, temperature), folder, app, variant, beside / f"{variant}.tflite")
+            rows = stage.known if config.export.example_texts else None
+            if config.export.example_texts and rows is None:
+                say("warning: this run kept no texts of training rows: train again to have them in the bundle")
+            model = with_probabilities(plain, temperature)
+            _write_bundle(trained, stage, model, folder, app, variant, beside / f"{variant}.tflite", rows)
     folder.write_json(beside / MANIFEST, [asdict(each) for each in exported])
     return exported
 
@@ -156,7 +162,14 @@ def _write_tflite(file: Path, body: bytes, trained: TrainedClassifier, name: str
 
 
 def _write_bundle(
-    trained: TrainedClassifier, stage: Stage, model: tf.keras.Model, folder: RunFolder, app: str, variant: str, shipped: Path
+    trained: TrainedClassifier,
+    stage: Stage,
+    model: tf.keras.Model,
+    folder: RunFolder,
+    app: str,
+    variant: str,
+    shipped: Path,
+    rows: KnownRows | None,
 ) -> None:
     say("writing the bundle")
     classes = len(trained.labels)
@@ -173,6 +186,7 @@ def _write_bundle(
         "temperature": stage.calibration["temperature"],
         "out_of_scope": {**stage.out_of_scope, **({"file": SCOPE} if stage.rule.score.statistics else {})},
         "head": {"file": HEAD_FILE, "added_labels": []},
+        **({} if rows is None else {"examples": {"texts": EXAMPLE_TEXTS, "vectors": EXAMPLE_VECTORS}}),
         "signature": {
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
             "outputs": [
@@ -192,5 +206,7 @@ def _write_bundle(
         files[HEAD_FILE] = arrays_file(**Head(kernel, bias, stage.calibration["temperature"], stage.examples).as_arrays())
         if stage.rule.score.statistics:
             files[SCOPE] = arrays_file(**stage.rule.score.statistics)
+        if rows is not None:
+            files |= {EXAMPLE_TEXTS: rows.as_json(), EXAMPLE_VECTORS: arrays_file(vectors=rows.vectors)}
         write_bundle(folder.bundle, description, files)
         shipped.unlink()  # it lies in the bundle

@@ -14,8 +14,10 @@ from tfarch.models import Start
 from tfarch.models.classifier import build_classifier
 from tfarch.models.spec import Spec, spec_as_dict, spec_from_dict
 from tfarch.models.weights import load_weights, save_weights, set_weights
+from tfarch.pipeline.run_beside import KNOWN_VECTORS
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import sha256
+from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.scope import METHODS, ScopeRule, Score
 from tfarch.runtime.tokeniser import Tokeniser
 
@@ -31,6 +33,7 @@ class Stage:
     scores: of how much a text looks in scope, by method, fitted on training rows with these weights.
     tried: the threshold of each of them and what it reaches on validation.
     examples: text vectors of some training rows of each class, `[classes, rows, width]`.
+    known: the training rows that the scores are fitted on; None in the folder of an older run.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Stage:
     scores: Mapping[str, Score] = field(default_factory=dict)
     tried: Sequence[Mapping[str, Any]] = ()
     examples: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 0), np.float16))
+    known: KnownRows | None = None
 
     @property
     def rule(self) -> ScopeRule:
@@ -81,8 +85,12 @@ class TrainedClassifier:
             weights, scores = f"{stage.name}.safetensors", f"{stage.name}.scores.safetensors"
             save_weights(stage.weights, folder.checkpoints / weights)
             save_weights({**_flat(stage.scores), "examples": stage.examples}, folder.checkpoints / scores)
+            known = {}
+            if stage.known is not None:
+                known["known"] = f"{stage.name}.known.json"
+                folder.write(folder.checkpoints / known["known"], stage.known.as_json())
             facts = {name: dict(getattr(stage, name)) for name in ("calibration", "out_of_scope", "figures")}
-            stages.append({"name": stage.name, "weights": weights, "scores": scores, "tried": list(stage.tried), **facts})
+            stages.append({"name": stage.name, "weights": weights, "scores": scores, "tried": list(stage.tried), **known, **facts})
         values = {
             "spec": spec_as_dict(self.spec),
             "labels": list(self.labels),
@@ -112,7 +120,10 @@ class TrainedClassifier:
             for stage in values["stages"]:
                 arrays = load_weights(folder.checkpoints / stage["scores"])
                 weights = load_weights(folder.checkpoints / stage["weights"])
-                stages.append({**stage, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"]})
+                known = None
+                if "known" in stage:
+                    known = KnownRows.from_json((folder.checkpoints / stage["known"]).read_text(encoding="utf-8"), arrays[KNOWN_VECTORS])
+                stages.append({**stage, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"], "known": known})
             return cls(
                 spec=spec_from_dict(values["spec"]),
                 labels=tuple(values["labels"]),
@@ -122,7 +133,7 @@ class TrainedClassifier:
                 data=values["data"],
                 stages=tuple(Stage(**stage) for stage in stages),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OSError) as error:
             raise InputError(f"is damaged: {type(error).__name__}: {error}", file=file, mend=MEND) from error
 
 

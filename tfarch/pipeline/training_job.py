@@ -36,6 +36,7 @@ from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.head import spread_examples
+from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.logistic import softmax
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
 from tfarch.training.defaults import settled
@@ -261,6 +262,7 @@ def _stage(config: Config, name: str, trained: TrainedClassifier, weights: Weigh
         "nll_after": temperature.nll_after,
     }
     examples = spread_examples(known_vectors, known.targets, classes, EXAMPLES)
+    neighbours = scores["nearest_neighbour"].statistics["neighbours"]
     return dataclasses.replace(
         stage,
         calibration=calibration,
@@ -268,4 +270,5 @@ def _stage(config: Config, name: str, trained: TrainedClassifier, weights: Weigh
         scores=scores,
         tried=[each.reached() for each in tried],
         examples=examples,
+        known=KnownRows(known.texts, tuple(trained.labels[number] for number in known.targets), neighbours),
     )

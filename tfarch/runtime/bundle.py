@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import zipfile
@@ -17,10 +18,12 @@ import numpy as np
 import tfarch
 from tfarch.errors import BundleError
 from tfarch.runtime.head import Head
+from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.scope import METHODS, ScopeRule, Score
 
 FORMAT_VERSION = 2  # 2: the model gives text vectors, and out_of_scope may name a file of statistics
 DESCRIPTION = "bundle.json"
+ADDED = "added.csv"  # texts and labels of the classes that were added
 TASKS = ("text_classification",)
 
 
@@ -137,6 +140,47 @@ def read_head(bundle: Bundle, *, verify: bool = True) -> Head:
     return head
 
 
+def read_added(bundle: Bundle, *, verify: bool = False) -> dict[str, list[str]]:
+    """The examples of each class that was added without training, in the order in which they were.
+
+    Raises:
+        BundleError: their file is missing, or is not what it should be.
+    """
+    examples: dict[str, list[str]] = {label: [] for label in bundle.added_labels}
+    if examples:
+        file = bundle.path(ADDED)
+        _check_exists(file)
+        if verify:
+            _check_hash(bundle, ADDED)
+        try:
+            with open(file, newline="", encoding="utf-8") as stream:
+                for row in csv.DictReader(stream):
+                    examples[row["label"]].append(row["text"])
+        except (KeyError, UnicodeDecodeError, csv.Error) as error:
+            raise BundleError(f"is damaged: {error}", file=file, mend="copy the bundle again from where it was made") from error
+    return examples
+
+
+def read_known_rows(bundle: Bundle, *, verify: bool = True) -> KnownRows | None:
+    """Training rows with their texts; None where the bundle was exported without (`export.example_texts`).
+
+    Raises:
+        BundleError: a file of theirs is missing or damaged.
+    """
+    described = bundle.description.get("examples")
+    if described is None:
+        return None
+    file = bundle.path(described["texts"])
+    _check_exists(file)
+    if verify:
+        _check_hash(bundle, described["texts"])
+    vectors = read_arrays(bundle, described["vectors"], verify=verify)
+    try:
+        return KnownRows.from_json(file.read_text(encoding="utf-8"), vectors["vectors"])
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"is damaged: {error}", file=file, mend="export the bundle again") from error
+
+
 def read_arrays(bundle: Bundle, name: str, *, verify: bool = True) -> dict[str, np.ndarray]:
     """The arrays by name of one of the bundle's npz files.
 
@@ -230,6 +274,8 @@ def _check_description(bundle: Bundle) -> None:
         for label in _field(bundle, "head.added_labels", list):
             if not isinstance(label, str) or not label or label in labels:
                 raise BundleError(f"head.added_labels holds {label!r}: no name, or one of the model's own labels", file=file)
+    if description.get("examples") is not None:
+        names += ["examples.texts", "examples.vectors"]
     for name in names:
         value = _field(bundle, name, str)
         bundle.path(value)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.errors import BundleError, InputError
-from tfarch.runtime.bundle import read_bundle, read_head, read_out_of_scope
+from tfarch.runtime.bundle import read_added, read_bundle, read_head, read_known_rows, read_out_of_scope
 from tfarch.runtime.head import Head
+from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.scope import ScopeRule
 from tfarch.runtime.tokeniser import Tokeniser
+
+if TYPE_CHECKING:
+    from tfarch.runtime.explanation import Explanation, Method
 
 INPUTS = ("ids", "mask", "segment_ids")
 OUTPUT, VECTOR = "probabilities", "text_vector"
@@ -74,6 +79,8 @@ class Classifier:
         threads: threads of the interpreter.
         out_of_scope: the score and threshold of "I don't know", or None where no text is called out of scope.
         head: the last layer with the columns of classes that were added to the file's own; their labels are the last ones.
+        added: gives the examples of these classes, when an explanation asks for them.
+        rows: gives the training rows that are known, likewise.
         bundle: the whole of bundle.json, for whoever wants to look.
 
     Raises:
@@ -91,6 +98,8 @@ class Classifier:
         threads: int = 1,
         out_of_scope: ScopeRule | None = None,
         head: Head | None = None,
+        added: Callable[[], Mapping[str, Sequence[str]]] = dict,
+        rows: Callable[[], KnownRows | None] = lambda: None,
         bundle: Mapping[str, Any] | None = None,
     ):
         _require_positive("threads", threads)
@@ -98,6 +107,7 @@ class Classifier:
         self.bundle = dict(bundle or {})
         self.tokeniser = tokeniser
         self.out_of_scope, self._head = out_of_scope, head
+        self._added, self._rows = added, rows
         self._lock = threading.Lock()
         self._interpreter, self._inputs, self._outputs = _open(Path(model_file), threads)
         own = self._outputs[OUTPUT]["shape"][-1]
@@ -138,8 +148,20 @@ class Classifier:
         probabilities, vectors = self._answers(texts, batch_size, (OUTPUT, VECTOR))
         return (probabilities if self._head is None else self._head.extended(probabilities, vectors)), vectors
 
+    def answers_of_ids(self, rows: Sequence[np.ndarray], *, batch_size: int = 32) -> tuple[np.ndarray, np.ndarray | None]:
+        """As `answers` for texts that are token ids already, int32 `[tokens]` each; the vectors are None where the file has none."""
+        names = (OUTPUT, VECTOR) if VECTOR in self._outputs else (OUTPUT,)
+        probabilities, *rest = self._gather(rows, lambda part: part, batch_size, names)
+        vectors = rest[0] if rest else None
+        return (probabilities if self._head is None else self._head.extended(probabilities, vectors)), vectors
+
     def _answers(self, texts: Sequence[str], batch_size: int, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-        texts = _checked(texts)
+        return self._gather(_checked(texts), lambda part: self.tokeniser.encode(part, self.max_length), batch_size, names)
+
+    def _gather(
+        self, texts: Sequence[Any], encode: Callable[[Sequence[Any]], Sequence[np.ndarray]], batch_size: int, names: tuple[str, ...]
+    ) -> tuple[np.ndarray, ...]:
+        """The outputs `[texts, ...]` of whatever `encode` makes token ids of."""
         _require_positive("batch_size", batch_size)
         for name in names:
             if name not in self._outputs:
@@ -149,7 +171,7 @@ class Classifier:
         results = tuple(np.empty((len(texts), self._outputs[name]["shape"][-1]), np.float32) for name in names)
         window = batch_size * _WINDOW_BATCHES
         for start in range(0, len(texts), window):
-            encoded = self.tokeniser.encode(texts[start : start + window], self.max_length)
+            encoded = encode(texts[start : start + window])
             order = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))
             for first in range(0, len(order), batch_size):
                 batch = order[first : first + batch_size]
@@ -179,6 +201,70 @@ class Classifier:
             probabilities = self.probabilities(texts, batch_size=batch_size)
             rejected = rule.rejects(probabilities, None).tolist()
         return [self._prediction(*each, top) for each in zip(texts, probabilities, rejected, strict=True)]
+
+    def explain(
+        self,
+        texts: Sequence[str],
+        *,
+        top: int = 3,
+        nearest: int = 3,
+        method: Method | None = None,
+        rows: KnownRows | None = None,
+        batch_size: int = 32,
+    ) -> list[Explanation]:
+        """Why each text is answered as it is: what its words count, the scope rule's score, and training rows that are near.
+
+        A text of n words costs n + 2 texts by occlusion, at most 66; what is explained is what `predict` says.
+
+        >>> found = tfarch.load("saved_models/customer_service/bundle").explain(["where is my card?"])  # doctest: +SKIP
+        >>> found[0].moving()[0].text  # doctest: +SKIP
+        'card'
+
+        Args:
+            top: labels of the prediction.
+            nearest: training rows to show; 0: none.
+            method: weighs the words; default: leaving them out, `tfarch.runtime.occlusion`.
+            rows: the training rows to look among; default: those that the bundle holds.
+
+        Raises:
+            InputError: as `predict`.
+        """
+        from tfarch.runtime.explanation import NO_ROWS, NO_VECTORS, Scope, explanations
+        from tfarch.runtime.occlusion import Occlusion
+
+        _require_positive("top", top)
+        texts, rule = _checked(texts), self.out_of_scope
+        located = [self.tokeniser.locate(text, self.max_length) for text in texts]
+        probabilities, vectors = self.answers_of_ids([each.ids for each in located], batch_size=batch_size)
+        scopes: list[Scope | None] = [None] * len(texts)
+        rejected = [None] * len(texts)
+        if rule is not None:
+            rejected = rule.rejects(probabilities, vectors).tolist()
+            scores = rule.score(probabilities, vectors).tolist()
+            scopes = [Scope(rule.score.method, score, rule.threshold) for score in scores]
+        predictions = [self._prediction(*each, top) for each in zip(texts, probabilities, rejected, strict=True)]
+        rows = rows or (self.known_rows if nearest else None)
+        missing = () if not nearest or (rows and vectors is not None) else (NO_VECTORS if rows else NO_ROWS,)
+        neighbours = [()] * len(texts) if not nearest or missing else rows.nearest(vectors, nearest)
+        return explanations(located, predictions, scopes, neighbours, method or Occlusion(self, batch_size=batch_size), missing)
+
+    @functools.cached_property
+    def known_rows(self) -> KnownRows | None:
+        """The training rows that the bundle holds with their texts, the examples of added classes among them; None where it holds none.
+
+        Raises:
+            BundleError: their files are damaged.
+        """
+        rows = self._rows()
+        return None if rows is None else self.with_added(rows)
+
+    def with_added(self, rows: KnownRows) -> KnownRows:
+        """Training rows and the examples of the classes that were added."""
+        added = [(text, label) for label, examples in self._added().items() for text in examples]
+        if not added:
+            return rows
+        texts, labels = zip(*added, strict=True)
+        return rows.with_rows(texts, labels, self.vectors(texts))
 
     def _prediction(self, text: str, probabilities: np.ndarray, rejected: bool | None, top: int) -> Prediction:
         best = np.argsort(-probabilities, kind="stable")[:top]
@@ -228,6 +314,8 @@ def load(bundle: str | Path, *, threads: int = 1, verify: bool = True) -> Classi
         threads=threads,
         out_of_scope=read_out_of_scope(found, verify=verify),
         head=read_head(found, verify=verify) if found.added_labels else None,
+        added=lambda: read_added(found, verify=verify),
+        rows=lambda: read_known_rows(found, verify=verify),
         bundle=found.description,
     )
 

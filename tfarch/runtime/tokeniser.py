@@ -9,8 +9,10 @@ google-research/bert). What a user types is always plain text: "[SEP]" is three 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,25 @@ MAX_WORD_CHARACTERS = 100
 
 # ASCII white space and punctuation, CJK punctuation and ideographs: a text can be cut before one without changing the tokens on its left.
 _ALWAYS_A_NEW_WORD = re.compile(r"[\t\n\r -/:-@\[-`{-~\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Located:
+    """The ids of one text, and where in it they come from.
+
+    text: as it was given.
+    ids: int32 `[tokens]`, as `Tokeniser.encode` gives them.
+    words: the number of the word that each id is a piece of, int64 `[tokens]`; -1 for [CLS] and [SEP].
+    spans: start and end of each word in the text; words that are cut off have none.
+    cut: whether words were cut off.
+    """
+
+    text: str
+    ids: np.ndarray
+    words: np.ndarray
+    spans: tuple[tuple[int, int], ...]
+    cut: bool
 
 
 class Tokeniser:
@@ -143,6 +164,37 @@ class Tokeniser:
             encodings = self._rust.encode_batch_fast([_without_surrogates(text) for text in texts], add_special_tokens=False)
         return [np.array([self.cls_id, *encoding.ids[:room], self.sep_id], np.int32) for encoding in encodings]
 
+    def locate(self, text: str, max_length: int) -> Located:
+        """As `encode` for one text, with the places of its words.
+
+        A word is what stands between spaces and punctuation, an ideograph, or a mark of punctuation; an apostrophe between letters joins ("don't" is
+        one). Its combining marks and joiners belong to it, though the ids know nothing of them.
+
+        Raises:
+            InputError: `max_length` is under 2.
+        """
+        room = room_for_pieces(max_length)
+        # U+FFFD is dropped by the normaliser as lone surrogates are by `encode`, and keeps the places.
+        read = _LONE_SURROGATE.sub("\ufffd", text)
+        if len(read) > 64 * max_length:
+            read = self._needed(read, room)
+        encoding = self._rust.encode(read, add_special_tokens=False)
+        spans: dict[int, tuple[int, int]] = {}
+        for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+            known = spans.get(word, (start, end))
+            spans[word] = (min(known[0], start), max(known[1], end))
+        joined, numbers = _joined(text, _with_marks(text, list(spans.values())))
+        number_of = dict(zip(spans, numbers, strict=True))
+        words = [number_of[word] for word in encoding.word_ids[:room]]
+        kept = max(words, default=-1) + 1
+        return Located(
+            text,
+            np.array([self.cls_id, *encoding.ids[:room], self.sep_id], np.int32),
+            np.array([-1, *words, -1]),
+            tuple(joined[:kept]),
+            len(encoding.ids) > room or len(read) < len(text),
+        )
+
     def _needed(self, text: str, room: int) -> str:
         """A beginning of a long text whose first `room` pieces are those of the whole.
 
@@ -163,6 +215,40 @@ def room_for_pieces(max_length: int) -> int:
     if max_length < 2:
         raise InputError(f"max_length={max_length} has no room for [CLS] and [SEP]", mend="2 is the least")
     return max_length - 2
+
+
+def _with_marks(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans of words with the marks, joiners and variation selectors behind each."""
+    result = []
+    for place, (start, end) in enumerate(spans):
+        most = spans[place + 1][0] if place + 1 < len(spans) else len(text)
+        while end < most and unicodedata.category(text[end]) in ("Mn", "Me", "Cf"):
+            end += 1
+        result.append((start, end))
+    return result
+
+
+def _joined(text: str, spans: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[int]]:
+    """The spans with those joined that an apostrophe between letters parts, and for each of `spans` the number of the one that it became part of."""
+    joined: list[tuple[int, int]] = []
+    numbers = []
+    behind_apostrophe = False
+    for place, (start, end) in enumerate(spans):
+        apostrophe = (
+            0 < place < len(spans) - 1
+            and text[start:end] in ("'", "\u2019")
+            and spans[place - 1][1] == start
+            and spans[place + 1][0] == end
+            and text[start - 1].isalpha()
+            and text[end].isalpha()
+        )
+        if apostrophe or behind_apostrophe:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+        numbers.append(len(joined) - 1)
+        behind_apostrophe = apostrophe
+    return joined, numbers
 
 
 def _without_surrogates(text: str) -> str:
