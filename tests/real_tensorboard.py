@@ -34,6 +34,11 @@ class TensorBoardServer:
         with urlopen(f"{self.address}/data/{path}?{urlencode(query)}") as answer:
             return answer.read()
 
+    def on(self, tabs):
+        """Those of `tabs` that are on; TensorBoard looks for the projector's files only when it is first asked."""
+        listing = json.loads(self.raw("plugins_listing"))
+        return {tab for tab in tabs if listing[tab]["enabled"]}
+
     def loaded(self, tags):
         """Whether every plugin of `tags`, `{plugin: number of runs}`, knows at least so many runs that have something for it."""
         try:
@@ -48,8 +53,8 @@ def real_tensorboard(logdir, **tags):
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--host", "127.0.0.1", "--port", "0"]
     with tempfile.TemporaryFile("w+") as told, subprocess.Popen(command, stdout=told, stderr=told) as process:
         try:
-            server = TensorBoardServer(_wait(lambda: _address(told, process), START, told))
-            _wait(lambda: server.loaded(tags), LOAD, told)
+            server = TensorBoardServer(wait(lambda: _address(told, process), START, told))
+            wait(lambda: server.loaded(tags), LOAD, told)
             yield server
         finally:
             process.terminate()
@@ -64,12 +69,14 @@ def _address(told, process):
     return found and found[1]
 
 
-def _wait(ask, seconds, told):
+def wait(ask, seconds, told=None):
+    """What `ask()` gives once it is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         answer = ask()
         if answer:
             return answer
         time.sleep(0.2)
-    told.seek(0)
-    raise TimeoutError(f"TensorBoard was not ready after {seconds} s: {told.read()}")
+    if told is not None:
+        told.seek(0)
+    raise TimeoutError(f"TensorBoard was not ready after {seconds} s: {told.read() if told else ''}")

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SIDE = 1650  # pixels that the cells take at most, with labels
+SIDE, LEAST_SIDE = 1650, 1000  # pixels that all cells take at most, and before cells get so small that their shares do not fit
 LARGEST_CELL, SMALLEST_LABELLED_CELL, SMALLEST_CELL_WITH_SHARE = 100, 11, 30
 SMALLEST_FONT, LARGEST_FONT, TITLE_FONT = 10, 16, 18
-LONGEST_LABEL = 230  # pixels
+LONGEST_LABEL = 300  # pixels
 MARGIN, GAP = 16, 6
 PAPER, INK, SOFT, RULE, EMPTY = (255, 255, 255), (29, 35, 41), (95, 107, 118), (227, 224, 218), (243, 241, 236)
 RIGHT, WRONG = (11, 110, 120), (194, 87, 26)
@@ -44,14 +44,15 @@ def draw(counts: np.ndarray, support: np.ndarray, labels: Sequence[str], title: 
         title: a line above it.
     """
     classes = len(labels)
-    cell = max(1, min(LARGEST_CELL, SIDE // classes))
+    fitting = max(LEAST_SIDE // classes, min(SIDE // classes, SMALLEST_CELL_WITH_SHARE))
+    cell = max(1, min(LARGEST_CELL, fitting))
     shares = counts / np.maximum(support, 1)[:, None]
     labelled = cell >= SMALLEST_LABELLED_CELL
     font = _font(min(LARGEST_FONT, max(SMALLEST_FONT, cell - 2)))
     names = [_fitting(_written(label, number), font) for number, label in enumerate(labels, start=1)] if labelled else []
     label_space = max((_width(name, font) for name in names), default=0) + GAP
     head, small = _font(TITLE_FONT), _font(LARGEST_FONT)
-    lines = [title, "rows: true class; columns: predicted; teal: right, orange: wrong; share of the row"]
+    lines = [title, "rows: true class; columns: predicted; teal: right, orange: wrong; per cent of the row"]
     left, top = MARGIN + label_space, MARGIN + 2 * (TITLE_FONT + GAP) + GAP
     side = cell * classes
     text_width = max(_width(lines[0], head), _width(lines[1], small))
@@ -99,9 +100,9 @@ def _write_shares(pen: ImageDraw.ImageDraw, shares: np.ndarray, support: np.ndar
 def _write_upright(picture: Image.Image, name: str, font: ImageFont.FreeTypeFont, middle: int, top: int) -> None:
     """Writes a column's name from below upwards, ending at `top`."""
     height = round(font.size * 1.4)
-    line = Image.new("RGB", (max(1, _width(name, font)), height), PAPER)
-    ImageDraw.Draw(line).text((0, height / 2), name, INK, font, anchor="lm")
-    picture.paste(line.rotate(90, expand=True), (middle - height // 2, top))
+    ink = Image.new("L", (max(1, _width(name, font)), height))
+    ImageDraw.Draw(ink).text((0, height / 2), name, 255, font, anchor="lm")
+    picture.paste(INK, (middle - height // 2, top), ink.rotate(90, expand=True))
 
 
 def _width(text: str, font: ImageFont.FreeTypeFont) -> int:
