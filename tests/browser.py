@@ -15,7 +15,7 @@ WAIT = 120  # seconds
 
 def picture(address, file, width, height, *, wait=0):
     """Takes a picture of the page, `width` and `height` in pixels, into `file`; `wait` milliseconds of the page's own time go by first."""
-    _chromium(address, f"--screenshot={file}", f"--window-size={width},{height}", "--hide-scrollbars", *_waiting(wait))
+    _chromium(address, f"--screenshot={file}", f"--window-size={width},{height}", *_waiting(wait))
     with Image.open(file) as image:
         return image.convert("RGB")
 
@@ -48,7 +48,7 @@ def _waiting(milliseconds):
 
 def _chromium(address, *options):
     with tempfile.TemporaryDirectory() as profile:
-        command = [BROWSER, "--headless", "--no-sandbox", "--enable-unsafe-swiftshader", f"--user-data-dir={profile}", *options, address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT)
+        always = ["--headless", "--no-sandbox", "--hide-scrollbars", "--enable-unsafe-swiftshader", f"--user-data-dir={profile}"]
+        done = subprocess.run([BROWSER, *always, *options, address], capture_output=True, text=True, timeout=WAIT)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -10,6 +10,7 @@ from tests.tiny_questions import OPENINGS, OUT_OF_SCOPE, SETTINGS, WORDS, questi
 # Test rows hold a word of another class now and then: nobody gets all of them right.
 TEST = [(f"{opening} {word}", label) for label, words in WORDS.items() for word in (*words, "account refund pin") for opening in OPENINGS]
 WIDTHS = {"narrow": 4, "wide": 16}
+EPOCHS = 8  # some updates of which TensorBoard is told
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +21,7 @@ def saved_models(tmp_path_factory):
     write_csv(data / "test.csv", [*TEST, *((text, "oos") for text in OUT_OF_SCOPE)])
     for name, width in WIDTHS.items():
         settings = yaml.safe_load(SETTINGS)
-        settings["model"]["averaged_width"] = width
+        settings["model"]["averaged_width"], settings["train"]["epochs"] = width, EPOCHS
         tfarch.run(data, out=parent / name, settings=settings)
     return parent
 

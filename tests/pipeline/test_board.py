@@ -124,7 +124,7 @@ def test_the_settings_are_those_that_the_run_settled_on(written):
     start = hparams_metadata.parse_session_start_info_plugin_data(written.content(hparams_metadata.SESSION_START_INFO_TAG))
     found = {name: getattr(value, value.WhichOneof("kind")) for name, value in start.hparams.items()}
     assert found["train.learning_rate"] == 0.05
-    assert found["train.epochs"] == 2
+    assert found["train.epochs"] == 8
     assert found["train.batch_size"] == 8
     assert found["model.structure"] == "averaged"
     assert found["model.width"] == 16

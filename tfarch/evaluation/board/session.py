@@ -15,7 +15,7 @@ from tfarch.evaluation.figures import chosen_variant, latency
 
 # The settings that make a difference to what comes out, by section; heads, feed_forward and the like follow from the weights in most runs.
 SETTINGS = {
-    "data": ("max_length", "limit"),
+    "data": ("max_length",),
     "model": ("structure", "weights", "dropout", "attention_dropout", "pooling", "unit_vectors", "vocabulary"),
     "train": (
         "batch_size",
