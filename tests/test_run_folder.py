@@ -71,6 +71,48 @@ def test_on_a_full_disk_the_older_file_survives(folder):
     assert listing(folder) == ["report.html"]
 
 
+# Replacing a folder
+
+
+def write_board(folder, text, error=None):
+    with folder.replacing(folder.board) as beside:
+        (beside / "events").write_text(text)
+        if error is not None:
+            raise error
+
+
+def test_a_folder_is_replaced_whole(folder):
+    write_board(folder, "old")
+    with folder.replacing(folder.board) as beside:
+        (beside / "other").write_text("new")
+        assert [path.name for path in folder.board.iterdir()] == ["events"], "the older one is there until the new one is whole"
+    assert [path.name for path in folder.board.iterdir()] == ["other"]
+    assert [path.name for path in folder.tensorboard.iterdir()] == ["evaluate"]
+
+
+def test_where_writing_fails_the_older_folder_stays(folder):
+    write_board(folder, "old")
+    for error, told in ((OSError(28, "No space left on device"), TfarchError), (KeyboardInterrupt(), KeyboardInterrupt)):
+        with pytest.raises(told):
+            write_board(folder, "half", error)
+        assert (folder.board / "events").read_text() == "old"
+        assert [path.name for path in folder.tensorboard.iterdir()] == ["evaluate"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(folder):
+    folder.write(folder.tensorboard, "a file in its place")
+    with pytest.raises(TfarchError, match=re.escape(f"{folder.board} could not be written: Not a directory")):
+        write_board(folder, "new")
+
+
+def test_a_process_that_ended_between_the_two_renames_loses_nothing(folder):
+    write_board(folder, "old")
+    os.rename(folder.board, folder.tensorboard / ".evaluate.previous")
+    with pytest.raises(TfarchError):
+        write_board(folder, "half", OSError(28, "No space left on device"))
+    assert (folder.board / "events").read_text() == "old"
+
+
 # Reading
 
 

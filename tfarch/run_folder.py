@@ -7,6 +7,7 @@ import datetime
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +32,13 @@ class RunFolder:
 
     @property
     def tensorboard(self) -> Path:
-        """Event files, a folder for each stage."""
+        """Event files, a folder for each training."""
         return self.path / "tensorboard"
+
+    @property
+    def board(self) -> Path:
+        """What TensorBoard shows of the file that ships, among the folders of the trainings."""
+        return self.tensorboard / "evaluate"
 
     @property
     def cache(self) -> Path:
@@ -100,6 +106,27 @@ class RunFolder:
             temporary.unlink(missing_ok=True)
             raise TfarchError(f"{file} could not be written: {error.strerror}") from error
 
+    @contextlib.contextmanager
+    def replacing(self, place: Path) -> Iterator[Path]:
+        """An empty folder beside `place` to write into, which takes its place at the end of the block: until then, and where the block fails, what
+        was there stays.
+
+        Raises:
+            TfarchError: the disk is full or the folder cannot be written.
+        """
+        beside, previous = place.with_name(f".{place.name}.part"), place.with_name(f".{place.name}.previous")
+        try:
+            _tidy(place, beside, previous)
+            beside.mkdir(parents=True)
+            yield beside
+            if place.exists():
+                os.rename(place, previous)
+            os.rename(beside, place)
+        except OSError as error:
+            raise TfarchError(f"{place} could not be written: {error.strerror}") from error
+        finally:
+            _tidy(place, beside, previous)
+
     def write_json(self, file: Path, values: Any) -> None:
         """Writes values as JSON, see `write`."""
         self.write(file, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -129,6 +156,14 @@ class RunFolder:
             "data": data,
         }
         self.write(self.config, dump_yaml({**config.as_dict(), "made_by": made_by}))
+
+
+def _tidy(place: Path, beside: Path, previous: Path) -> None:
+    """Puts the older folder back where the work ended between the two renames, and removes what is left over."""
+    if previous.exists() and not place.exists():
+        os.rename(previous, place)
+    for left_over in (beside, previous):
+        shutil.rmtree(left_over, ignore_errors=True)
 
 
 def now() -> str:

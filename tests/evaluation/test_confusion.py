@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfarch.evaluation.confusion import confusions, worst
+from tfarch.evaluation.confusion import confusion_matrix, confusions, worst
 
 LABELS = ["a", "b", "c"]
 #                right        a as b           a as b           b as c           a as b, surest     out of scope
@@ -29,6 +29,10 @@ def test_no_more_pairs_and_examples_than_asked():
     probabilities, targets = np.tile([0.0, 1.0, 0.0], (9, 1)), np.array([0] * 5 + [2] * 4)
     found = confusions(probabilities, targets, LABELS, [str(i) for i in range(9)], most=1)
     assert [(each["label"], each["count"], len(each["examples"])) for each in found] == [("a", 5, 3)]
+
+
+def test_the_matrix_counts_every_row_in_scope():
+    assert confusion_matrix(PROBABILITIES, TARGETS, 3).tolist() == [[1, 3, 0], [0, 0, 1], [0, 0, 0]]
 
 
 def test_a_model_without_errors_has_none():

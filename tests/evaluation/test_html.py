@@ -53,6 +53,12 @@ def test_the_headline_is_made_of_the_facts():
     ) in Page(render_html(REPORT)).text
 
 
+def test_what_is_said_above_the_title_is_said_once():
+    page = Page(render_html({**REPORT, "app": REPORT["task"], "created": "2026-01-02T03:04:05Z"})).text
+    assert f"{REPORT['task'].replace('_', ' ')} · 2026-01-02" in page
+    assert page.count(f"{REPORT['task'].replace('_', ' ')} ·") == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -1,4 +1,4 @@
-"""Where a model errs: the pairs of classes that it takes for each other, and the errors it was surest of. Both for rows in scope."""
+"""Where a model errs: which classes it takes for each other, and the errors it was surest of. All for rows in scope."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ def worst(
         }
         for row in errors[:most]
     ]
+
+
+def confusion_matrix(probabilities: np.ndarray, targets: np.ndarray, classes: int) -> np.ndarray:
+    """How many rows of each class were taken for each: int64 `[c, c]`, rows are the true classes; arguments as those of `confusions`."""
+    probabilities, targets = checked(probabilities, targets, classes)
+    scope = targets >= 0
+    pairs = targets[scope] * classes + probabilities[scope].argmax(axis=1)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def _errors(probabilities, targets, labels, texts) -> tuple[np.ndarray, list[int], np.ndarray]:

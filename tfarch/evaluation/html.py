@@ -34,7 +34,10 @@ def render_html(report: Mapping[str, Any]) -> str:
         if content:
             contents.append(tag("section", tag("h2", section.title), content, id=section.name))
             links.append(tag("a", section.title, href=f"#{section.name}"))
-    context = [each for each in (report.get("app"), report.get("task"), (report.get("created") or "")[:10]) if each and each != title]
+    facts = dict.fromkeys(
+        (report.get("app"), report.get("task"), (report.get("created") or "")[:10])
+    )  # without an app of its own, it is the task
+    context = [each for each in facts if each and each != title]
     page = Template(TEMPLATE.read_text(encoding="utf-8"))
     return page.substitute(
         title=join(f"{title} – tfarch report"),

@@ -14,6 +14,7 @@ from tfarch.config import Config
 from tfarch.data.batches import plan_in_order
 from tfarch.data.check import MOST_CHARACTERS
 from tfarch.data.tokens import Tokens
+from tfarch.evaluation.board import write_board
 from tfarch.evaluation.calibration import reliability
 from tfarch.evaluation.confusion import confusions, worst
 from tfarch.evaluation.figures import REFERENCE
@@ -53,7 +54,9 @@ def evaluate(
     command: str,
     quick: bool,
 ) -> dict[str, Any]:
-    """Measures every exported file on the test rows and writes `report.json`, `report.html` and the bundle's model card. Returns the report."""
+    """Measures every exported file on the test rows and writes `report.json`, `report.html`, the bundle's model card and what TensorBoard shows of the
+    file that ships. Returns the report.
+    """
     test, labels = prepared.test, trained.labels
     stages = {stage.name: stage for stage in trained.stages}
     answers: dict[str, Answers] = {}
@@ -104,6 +107,8 @@ def evaluate(
     report = write_report(folder, {**report, **fewer_rows.found(folder, config, report)})
     bundle = read_bundle(folder.bundle, verify=False)
     update_bundle(folder.bundle, {}, {CARD: render_model_card(report, bundle.description)})
+    with folder.replacing(folder.board) as board:
+        write_board(board, report, answers[shipped.name], test.targets, labels, test.texts, run=folder.path.resolve().name)
     return report
 
 
