@@ -74,6 +74,19 @@ for prediction in classifier.predict(questions):
     print(f"{verdict:<20} {prediction.text}\n{'':<20} {others}")
 
 # %% [markdown]
+# Why? Each word is left out in turn: what the answer's log-odds lose is its weight. Beside it the training rows that are nearest, which lie in the run's folder.
+
+# %%
+from tfarch.pipeline.run_beside import known_rows_of
+from tfarch.run_folder import RunFolder
+
+(why,) = classifier.explain(["the internet is down again!!"], rows=known_rows_of(RunFolder(out)))
+for word in why.words:
+    print(f"{word.text:<10} {word.weight:+.2f}")
+for row in why.nearest:
+    print(f"{row.cosine:.2f}  {row.label:<20} {row.text}")
+
+# %% [markdown]
 # ## What it does not know
 #
 # Five scores tell a text in scope from others. Each has its threshold, chosen on validation; the one that serves best there ships with the bundle.
