@@ -236,7 +236,7 @@ def _print_json(value: Any) -> None:
 
 
 def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int:
-    from tfarch.evaluation.figures import chosen_variant, rejection
+    from tfarch.evaluation.figures import chosen_variant, mislabelled, rejection
     from tfarch.evaluation.terminal import variants_table
 
     if options.json:
@@ -247,6 +247,9 @@ def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int
     cost = rejection(chosen_variant(report))
     if cost:
         print(textwrap.fill(cost, 100), end="\n\n")
+    suspects = mislabelled(report.get("label_errors"))
+    if suspects:
+        print(f"{suspects}: {RunFolder(out).label_errors}", end="\n\n")
     for text, file in {
         "what ships": out / "bundle",
         "report": out / "report.html",

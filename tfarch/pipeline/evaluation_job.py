@@ -12,10 +12,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.config import Config
 from tfarch.data.batches import plan_in_order
-from tfarch.data.check import MOST_CHARACTERS
+from tfarch.data.check import shortened
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.calibration import reliability
-from tfarch.evaluation.confusion import confusions, worst
+from tfarch.evaluation.confusion import confused_pairs, confusions, worst
 from tfarch.evaluation.figures import REFERENCE
 from tfarch.evaluation.html import render_html
 from tfarch.evaluation.latency import measure_in_turn
@@ -29,6 +29,7 @@ from tfarch.export.linter import examine
 from tfarch.export.parity import compare, parity
 from tfarch.export.saved_model import SavedModelClassifier
 from tfarch.models.classifier import with_probabilities
+from tfarch.pipeline import label_errors_job
 from tfarch.pipeline.export_job import CARD, SAVED_MODEL, Exported
 from tfarch.pipeline.prepare import Part, Prepared
 from tfarch.pipeline.trained import Stage, TrainedClassifier
@@ -65,7 +66,7 @@ def evaluate(
     chosen = answers[shipped.name].probabilities
     scores = stage.rule.score(chosen, answers[shipped.name].vectors)
     answered_right = chosen.argmax(axis=1) == test.targets
-    shown = [text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…" for text in test.texts]
+    shown = [shortened(text) for text in test.texts]
     report = {
         "app": app,
         "task": "text_classification",
@@ -91,6 +92,7 @@ def evaluate(
         "variants": variants,
         "chosen": shipped.name,
         "confusions": confusions(chosen, test.targets, labels, shown),
+        "confused_pairs": confused_pairs(chosen, test.targets, labels, shown),
         "worst": worst(chosen, test.targets, labels, shown),
         "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
         "parity": _parity(config, trained, stage, files, answers, folder, test),
@@ -99,6 +101,9 @@ def evaluate(
         "config": config.as_dict(),
         "command": command,
     }
+    label_errors = label_errors_job.found_before(prepared, folder)
+    if label_errors is not None:
+        report["label_errors"] = label_errors
     folder.write_json(folder.report_json, report)
     folder.write(folder.report_html, render_html(report))
     bundle = read_bundle(folder.bundle, verify=False)
