@@ -15,6 +15,7 @@ from typing import Any
 
 from tfarch.app import App
 from tfarch.cli.arguments import config_of, data_config, out_of, trained_config
+from tfarch.cli.discover import discover
 from tfarch.config import Config
 from tfarch.errors import GateError, InputError
 from tfarch.progress import say
@@ -162,6 +163,12 @@ def _predict(app: App, options: argparse.Namespace, command: str) -> int:
     return 0
 
 
+def _discover(app: App, options: argparse.Namespace, command: str) -> int:
+    bundle = Path(options.bundle) if options.bundle else out_of(app, options) / "bundle"
+    options.texts = []
+    return discover(options, bundle, list(texts_of(options, config_of(app, options))))
+
+
 def texts_of(options: argparse.Namespace, config: Config) -> Iterator[str]:
     """The texts of a call: its arguments, the file of `--input`, or standard input, a line each."""
     if options.texts:
@@ -215,6 +222,7 @@ _RUN = {
     "export": _export,
     "evaluate": _evaluate,
     "predict": _predict,
+    "discover": _discover,
     "report": _report,
 }
 
