@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfarch.data.normal_form import normal_form
+from tfarch.data.normal_form import same_question
 from tfarch.errors import InputError
 from tfarch.evaluation.clusters import MOST
 from tfarch.evaluation.discovery import Cluster, find_clusters
@@ -65,9 +65,10 @@ def discover(
     probabilities, vectors = classifier.answers(asked)
     chosen = np.ones(len(asked), bool) if everything else _unanswered(classifier, probabilities, vectors, below)
     unanswered = [asked[row] for row in np.flatnonzero(chosen)]
-    different, groups = np.unique([normal_form(text) for text in unanswered], return_inverse=True)
-    if len(different) > MOST:
-        raise InputError(f"{len(different):,} different texts are to be clustered, at most {MOST:,}", mend="give a part of them")
+    groups = np.array(same_question(unanswered), np.int64)
+    different = len(set(groups.tolist()))
+    if different > MOST:
+        raise InputError(f"{different:,} different texts are to be clustered, at most {MOST:,}", mend="give a part of them")
     clusters = find_clusters(unanswered, vectors[chosen], groups, least=least, min_size=min_size, taken=classifier.labels)
     return Discovery(len(asked), tuple(unanswered), tuple(clusters))
 

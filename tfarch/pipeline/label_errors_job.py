@@ -18,10 +18,10 @@ import numpy as np
 
 from tfarch.config import Config
 from tfarch.data.check import shortened
-from tfarch.data.normal_form import normal_form
-from tfarch.data.tokens import Tokens
+from tfarch.data.normal_form import same_question
 from tfarch.data.writing import csv_text
 from tfarch.evaluation.confusion import confused_pairs
+from tfarch.evaluation.figures import mislabelled
 from tfarch.evaluation.label_errors import LabelErrors, Suspect, find_label_errors
 from tfarch.evaluation.latent import latent_vectors
 from tfarch.pipeline.prepare import PARTS, Prepared, some_rows
@@ -56,11 +56,10 @@ def find(config: Config, prepared: Prepared, folder: RunFolder) -> None:
     say("looking for labels that are likely wrong")
     started = time.monotonic()
     rows, targets, vectors, source = _rows(config, prepared, folder)
-    _, groups = np.unique([normal_form(row.text) for row in rows], return_inverse=True)
     found = find_label_errors(
         vectors,
         targets,
-        groups,
+        np.array(same_question(row.text for row in rows)),
         len(prepared.labels),
         fit=lambda features, given, classes: fit_probe(features, given, classes, steps=_STEPS),
         folds=config.label_errors.folds,
@@ -79,6 +78,7 @@ def find(config: Config, prepared: Prepared, folder: RunFolder) -> None:
         "seconds": time.monotonic() - started,
     }
     folder.write_json(file, summary)
+    say(f"{mislabelled(summary)}: {folder.label_errors}")
 
 
 def found_before(prepared: Prepared, folder: RunFolder) -> dict[str, Any] | None:
