@@ -29,13 +29,11 @@ def test_the_seed_deals():
 
 def test_a_head_that_remembers_every_row_knows_nothing_of_labels_drawn_by_chance():
     random = np.random.default_rng(0)
-    vectors, targets = random.normal(size=(600, 900)).astype(np.float32), random.integers(0, 3, 600)
+    vectors, targets = random.normal(size=(300, 400)).astype(np.float32), random.integers(0, 3, 300)
     kernel, bias = fit_probe(vectors, targets, 3, l2=1e-6)
     assert ((vectors @ kernel + bias).argmax(axis=1) == targets).mean() == 1.0  # it does remember: more directions than rows
-    said = out_of_fold(
-        vectors, targets, 3, stratified_folds(targets, np.arange(600), 5, seed=0), lambda *each: fit_probe(*each, l2=1e-6)
-    )
-    assert (said.argmax(axis=1) == targets).mean() == pytest.approx(1 / 3, abs=0.06)
+    said = out_of_fold(vectors, targets, 3, stratified_folds(targets, np.arange(300), 5, seed=0), lambda *each: fit_probe(*each, l2=1e-6))
+    assert (said.argmax(axis=1) == targets).mean() == pytest.approx(1 / 3, abs=0.08)
 
 
 def test_probabilities_come_out_in_the_order_of_the_rows():

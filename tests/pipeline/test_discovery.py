@@ -42,7 +42,9 @@ def as_json(bundle, *arguments, **options):
 
 def test_what_the_model_tells_apart_falls_into_clusters_of_one_class_each(bundle, asked):
     found = as_json(bundle, "--input", asked, "--all")
-    classes = [{label for label, words in WORDS.items() for text in cluster["texts"] if words[0] in text.split()} for cluster in found["clusters"]]
+    classes = [
+        {label for label, words in WORDS.items() for text in cluster["texts"] if words[0] in text.split()} for cluster in found["clusters"]
+    ]
     assert all(len(each) <= 1 for each in classes)
     assert sum(cluster["size"] for cluster in found["clusters"]) + len(found["left_over"]) == len(TEXTS) + len(OUT_OF_SCOPE)
 

@@ -105,7 +105,9 @@ def test_no_more_rows_of_a_part_are_looked_at_than_asked(data, tmp_path):
 
 def test_too_few_rows_are_told_and_nothing_is_written(tmp_path):
     rows = [(f"{opening} {word}", word) for word in WORDS for opening in OPENINGS[:4]]
-    answer = call("train", "--data", write_csv(tmp_path / "few.csv", rows), "--out", tmp_path / "out", "--config", write_settings(tmp_path / "s.yaml"))
+    answer = call(
+        "train", "--data", write_csv(tmp_path / "few.csv", rows), "--out", tmp_path / "out", "--config", write_settings(tmp_path / "s.yaml")
+    )
     assert answer.code == 0, answer.err
     assert "too few rows of each class to tell which labels are wrong" in answer.err
     assert not (tmp_path / "out" / "label_errors.csv").exists()

@@ -17,12 +17,16 @@ EXAMPLES = 5  # of a cluster that are shown
 
 def discover_options(parser: argparse.ArgumentParser, out: str) -> None:
     """Its options beside those that all verbs have."""
-    parser.add_argument("--input", metavar="FILE", help="a text a line, or CSV/TSV/JSONL with the text column; - for standard input (default)")
+    parser.add_argument(
+        "--input", metavar="FILE", help="a text a line, or CSV/TSV/JSONL with the text column; - for standard input (default)"
+    )
     parser.add_argument("--bundle", metavar="DIR", help="the bundle (default <out>/bundle)")
     parser.add_argument("--out", metavar="DIR", help=out)
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
     parser.add_argument("--min-size", type=int, default=3, metavar="N", help="texts of a cluster, at least (default 3)")
-    parser.add_argument("--below", type=float, default=0.3, metavar="P", help="best probability below which a text is unanswered (default 0.3)")
+    parser.add_argument(
+        "--below", type=float, default=0.3, metavar="P", help="best probability below which a text is unanswered (default 0.3)"
+    )
     parser.add_argument("--all", action="store_true", help="cluster all texts, also those that the model answers")
     parser.add_argument("--csv", metavar="FILE", help="write text,label of what was clustered: rows to look over, rename and train with")
 

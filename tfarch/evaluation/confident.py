@@ -48,20 +48,6 @@ def noise_rate(counts: np.ndarray, given: np.ndarray) -> float:
     return float(1.0 - shares @ right)
 
 
-def noise_interval(probabilities: np.ndarray, given: np.ndarray, *, seed: int, draws: int = 100) -> tuple[float, float]:
-    """Where the noise rate would lie, in 95 of 100 cases, had other rows been collected: percentiles over bootstrap draws of the rows (Efron 1979).
-
-    That the model itself may be wrong, or unsure in the same way each time, is not in it.
-    """
-    random = np.random.default_rng(seed)
-    rates = []
-    for _ in range(draws):
-        drawn = random.integers(0, len(given), len(given))
-        rates.append(noise_rate(confident_joint(probabilities[drawn], given[drawn]), given[drawn]))
-    low, high = np.quantile(rates, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def _counts(given: np.ndarray, confident: np.ndarray, classes: int) -> np.ndarray:
     sure = confident != NOBODY
     return np.bincount(given[sure] * classes + confident[sure], minlength=classes * classes).reshape(classes, classes)

@@ -66,7 +66,13 @@ def confused_pairs(
         directions = [{**way, "rows": rows[way["label"]]} for way in (each, back)]
         count, of = (sum(way[key] for way in directions) for key in ("count", "rows"))
         pairs.append(
-            {"labels": [label, predicted], "count": count, "share": count / of, "directions": directions, "suggestion": _suggestion(directions)}
+            {
+                "labels": [label, predicted],
+                "count": count,
+                "share": count / of,
+                "directions": directions,
+                "suggestion": _suggestion(directions),
+            }
         )
     return sorted(pairs, key=lambda pair: -pair["count"])[:most]
 
@@ -76,7 +82,9 @@ def _suggestion(directions: Sequence[dict[str, Any]]) -> str:
     first, back = directions
     low, _ = wilson_interval(first["count"] + back["count"], first["rows"] + back["rows"])
     if back["count"] and low >= HARDLY_APART:
-        return "They are hardly told apart: if one answer serves both, merge them; if not, add examples of each that could not be the other's."
+        return (
+            "They are hardly told apart: if one answer serves both, merge them; if not, add examples of each that could not be the other's."
+        )
     if first["count"] >= max(2, ONE_WAY * back["count"]):
         return f"Mostly one way: add examples of {first['label']}, above all such as use the words of {first['predicted']}."
     return "Add examples of both that show where they differ, beginning with questions like these."

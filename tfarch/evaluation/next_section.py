@@ -22,13 +22,15 @@ def look_at_next(report: Report) -> Child:
 def _label_errors(found: Report | None) -> list[Child]:
     if not found:
         return []
-    low, high = found["noise"]["interval"]
+    noise, rehearsal = found["noise"], found["rehearsal"]
+    low, high = noise["interval"]
     about = [
         mislabelled(found).capitalize(),
         f", of {sum(found['rows'].values()):,} that were looked at; label_errors.csv beside this page lists all. ",
-        f"Estimated share of wrong labels: {share_text(found['noise']['rate'])} ",
-        f"({low * 100:.1f} to {high * 100:.1f} % by the draw of the rows). Hard questions count in, so it is rather too high than too low. ",
-        f"Judged by heads and neighbours that had not seen the label, over vectors of {found['vectors']}.",
+        f"Judged by heads and neighbours that had not seen the label, over vectors of {found['vectors']}. ",
+        f"Estimated share of wrong labels, if they fall on any class alike: {share_text(noise['rate'])} ({low * 100:.1f} to {high * 100:.1f} %); ",
+        f"the confident joint, in which hard questions count as errors, says {share_text(noise['confident_joint'])}. ",
+        f"In a rehearsal {rehearsal['found']:,} of {rehearsal['planted']:,} wrong labels that were planted at random would have been on the list.",
     ]
     if found.get("left_out"):
         about.append(f" {found['left_out']:,} rows of classes with too few rows were not judged.")
@@ -69,7 +71,13 @@ def _cards(pairs: Sequence[Report], *, examples: bool) -> Markup:
     for pair in pairs[:PAIRS]:
         names = [named(pair["labels"][0]), tag("span", " and ", class_="faint"), named(pair["labels"][1])]
         ways = [
-            tag("li", f"{way['count']:,} of {way['rows']:,} ", named(way["label"]), tag("span", " taken for ", class_="faint"), named(way["predicted"]))
+            tag(
+                "li",
+                f"{way['count']:,} of {way['rows']:,} ",
+                named(way["label"]),
+                tag("span", " taken for ", class_="faint"),
+                named(way["predicted"]),
+            )
             for way in pair["directions"]
             if way["count"]
         ]

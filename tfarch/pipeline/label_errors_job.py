@@ -132,7 +132,8 @@ def _summary(
     return {
         "rows": {part: looked_at[part] for part in PARTS},
         "suspects": {part: suspected[part] for part in PARTS},
-        "noise": {"rate": found.rate, "interval": list(found.interval)},
+        "noise": {"rate": found.rate, "interval": list(found.interval), "confident_joint": found.joint_rate},
+        "rehearsal": dict(zip(("planted", "found"), found.rehearsal, strict=True)),
         "left_out": len(rows) - len(judged),
         "top": [{**each, "text": shortened(each["text"])} for each in suspects[:SHOWN]],
         "confused_pairs": confused_pairs(found.probabilities[found.judged], targets[found.judged], labels, texts, SHOWN),
