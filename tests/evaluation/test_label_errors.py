@@ -29,12 +29,12 @@ def found(vectors, given, groups=None, classes=CLASSES):
     return find_label_errors(vectors, given, groups, classes, fit=fit_probe, folds=5, seed=0)
 
 
-def test_planted_errors_come_first_with_the_label_they_had():
+def test_planted_errors_are_found_with_the_label_they_had_and_nothing_comes_before_them():
     vectors, truth = clouds()
     given, wrong = planted(truth)
-    suspects = found(vectors, given).suspects
-    first = suspects[: len(wrong) - 2]
-    assert {each.row for each in first} <= wrong <= {each.row for each in suspects}
+    first = found(vectors, given).suspects[:WRONG]
+    assert {each.row for each in first} <= wrong
+    assert len(first) >= WRONG - 2  # two wrong ones side by side vouch for each other
     assert all(each.suggested == truth[each.row] and each.label == given[each.row] for each in first)
 
 
@@ -62,7 +62,7 @@ def test_the_most_suspicious_comes_first():
     vectors, truth = clouds(spread=3.0)
     scores = [each.score for each in found(vectors, planted(truth)[0]).suspects]
     assert scores == sorted(scores, reverse=True)
-    assert 10 / 11 <= scores[-1] < scores[0] <= 1
+    assert 20 / 21 <= scores[-1] < scores[0] <= 1
 
 
 def test_a_wrong_row_is_not_vouched_for_by_its_copies():

@@ -43,9 +43,9 @@ def noise_rate(counts: np.ndarray, given: np.ndarray) -> float:
     Each row of the `confident_joint` is scaled to the rows that have its label; one without a count is taken to be right.
     """
     rows = counts.sum(axis=1)
-    right = np.where(rows > 0, np.diag(counts) / np.maximum(rows, 1), 1.0)
+    wrong = (rows - np.diag(counts)) / np.maximum(rows, 1)
     shares = np.bincount(given, minlength=len(counts)) / len(given)
-    return float(1.0 - shares @ right)
+    return float(shares @ wrong)
 
 
 def _counts(given: np.ndarray, confident: np.ndarray, classes: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 WIDTH = 128
 _COLUMNS = 32  # of the products that are held at once
-_ITERATIONS = 4  # of the subspace; more move nothing that is seen
+_ITERATIONS, _SPARE = 4, 8  # of the subspace, and directions more than are asked for, which make the last of these exact
 
 
 def latent_vectors(ids: np.ndarray, offsets: np.ndarray, *, width: int = WIDTH, seed: int = 0) -> np.ndarray:
@@ -21,18 +21,20 @@ def latent_vectors(ids: np.ndarray, offsets: np.ndarray, *, width: int = WIDTH, 
         seed: of the random start.
     """
     table = _Table(ids, offsets)
-    width = min(width, table.texts, table.pieces)
-    basis = np.random.default_rng(seed).normal(size=(table.pieces, width)).astype(np.float32)
+    most = min(table.texts, table.pieces)
+    basis = np.random.default_rng(seed).normal(size=(table.pieces, min(width + _SPARE, most))).astype(np.float32)
     for _ in range(_ITERATIONS):
-        basis = np.linalg.qr(table.transposed_times(table.times(basis)))[0].astype(np.float32)
-    return table.times(basis)
+        basis = np.linalg.qr(table.transposed_times(table.times(basis)))[0]
+    left, values, _ = np.linalg.svd(table.times(basis), full_matrices=False)
+    return left[:, :width] * values[:width]
 
 
 class _Table:
     """The TF-IDF table of texts and pieces, as its cells that are not zero."""
 
     def __init__(self, ids: np.ndarray, offsets: np.ndarray):
-        self.texts, self.pieces = len(offsets) - 1, int(ids.max()) + 1
+        known, ids = np.unique(ids, return_inverse=True)
+        self.texts, self.pieces = len(offsets) - 1, len(known)
         cells, counts = np.unique(np.repeat(np.arange(self.texts), np.diff(offsets)) * self.pieces + ids, return_counts=True)
         self._text, self._piece = np.divmod(cells, self.pieces)
         rarity = np.log(self.texts / np.maximum(np.bincount(self._piece, minlength=self.pieces), 1))
