@@ -7,20 +7,23 @@ import json
 import pytest
 
 from tests import tiny_encoder
-from tests.tiny_questions import call, write_csv, write_settings
+from tests.tiny_questions import WORDS, call, write_csv, write_settings
 from tfarch.run_folder import RunFolder
 
-WORDS = ("card", "refund", "login")
-OPENINGS = ("my", "the", "where is", "help with", "problem:", "please, my", 'a "good"', "lost")
-ENDINGS = ("now", "today", "again", "?")
-WRONG = {3: "refund", 40: "login"}  # row -> the label it gets in the place of its own
+OPENINGS = ("my", "the", 'a "good"')
+WRONG = {3: "refund", 40: "card"}  # row -> the label it gets in the place of its own
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A folder whose training rows hold two wrong labels; its other parts hold none."""
     folder = tmp_path_factory.mktemp("data")
-    rows = [(f"{opening} {word} {ending}", word) for word, opening, ending in itertools.product(WORDS, OPENINGS, ENDINGS)]
+    rows = [
+        (f"{opening} {' '.join(pair)}", label)
+        for label, words in WORDS.items()
+        for pair in itertools.permutations(words, 2)
+        for opening in OPENINGS
+    ]
     train = rows[::2]
     for row, label in WRONG.items():
         train[row] = (train[row][0], label)
@@ -53,7 +56,7 @@ def test_the_planted_errors_lead_the_list_with_file_line_and_suggestion(data, do
     assert {(each["file"], int(each["line"]), each["text"], each["label"]) for each in found} == {
         ("train.csv", row + 2, data[1][row][0], label) for row, label in WRONG.items()
     }
-    assert all(each["suggested"] in each["text"] for each in found)
+    assert all(set(WORDS[each["suggested"]]) & set(each["text"].split()) for each in found)
     assert all(float(each["score"]) > 0 for each in found)
 
 
@@ -61,7 +64,7 @@ def test_the_report_tells_how_many_and_shows_them(done):
     folder, answer = done
     report = json.loads(folder.report_json.read_text(encoding="utf-8"))
     section = report["label_errors"]
-    assert section["rows"] == {"train": 48, "valid": 24, "test": 24}
+    assert section["rows"] == {"train": 54, "valid": 27, "test": 27}
     assert sum(section["suspects"].values()) == len(suspects(folder))
     assert section["noise"]["interval"][0] <= section["noise"]["rate"] <= section["noise"]["interval"][1]
     assert {each["line"] for each in section["top"][:2]} == {row + 2 for row in WRONG}
@@ -100,11 +103,11 @@ def test_it_can_be_turned_off(data, tmp_path):
 def test_no_more_rows_of_a_part_are_looked_at_than_asked(data, tmp_path):
     run(data, tmp_path / "out", "--set", "label_errors.most_rows=30", verb="train")
     found = json.loads((tmp_path / "out" / "checkpoints" / "label_errors.json").read_text(encoding="utf-8"))
-    assert sum(found["rows"].values()) + found["left_out"] == 30 + 24 + 24
+    assert sum(found["rows"].values()) + found["left_out"] == 30 + 27 + 27
 
 
 def test_too_few_rows_are_told_and_nothing_is_written(tmp_path):
-    rows = [(f"{opening} {word}", word) for word in WORDS for opening in OPENINGS[:4]]
+    rows = [(f"{opening} {label}", label) for label in WORDS for opening in ("my", "the", "a", "no")]
     answer = call(
         "train", "--data", write_csv(tmp_path / "few.csv", rows), "--out", tmp_path / "out", "--config", write_settings(tmp_path / "s.yaml")
     )
