@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfarch.evaluation.confident import NOBODY, confident_joint, confident_labels, noise_rate, thresholds
+from tfarch.evaluation.confident import NOBODY, confident_joint, confident_labels, noise_interval, noise_rate, thresholds
 
 # Thresholds: class 0 (0.9 + 0.7 + 0.2) / 3 = 0.6; class 1 (0.8 + 0.1 + 0.6) / 3 = 0.5.
 PROBABILITIES = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.2, 0.8], [0.9, 0.1], [0.4, 0.6]])
@@ -38,3 +38,16 @@ def test_the_rate_is_what_stands_off_the_diagonal_each_row_scaled_to_the_rows_wi
 
 def test_a_class_of_which_no_row_is_sure_is_taken_to_be_right():
     assert noise_rate(np.array([[0, 0], [0, 5]]), np.array([0, 0, 1, 1, 1])) == 0.0
+
+
+def test_the_interval_holds_the_rate_and_the_share_that_was_planted():
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 4, 4_000)
+    given = np.where(random.random(4_000) < 0.08, (truth + 1) % 4, truth)
+    probabilities = np.full((4_000, 4), 0.02)
+    probabilities[np.arange(4_000), truth] = 0.94
+    low, high = noise_interval(probabilities, given, seed=0)
+    planted = (given != truth).mean()
+    assert noise_rate(confident_joint(probabilities, given), given) == pytest.approx(planted)
+    assert low < planted < high
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(planted * (1 - planted) / 4_000), rel=0.3)

@@ -42,7 +42,7 @@ def test_the_share_is_estimated():
     vectors, truth = clouds()
     result = found(vectors, planted(truth)[0])
     assert result.rate == pytest.approx(WRONG / ROWS, abs=0.02)
-    assert result.joint_rate == pytest.approx(WRONG / ROWS, abs=0.02)
+    assert result.scattered_rate == pytest.approx(WRONG / ROWS, abs=0.02)
     assert result.interval[0] < WRONG / ROWS < result.interval[1]
 
 
@@ -55,7 +55,7 @@ def test_most_of_what_is_planted_in_the_rehearsal_is_suspected_where_classes_lie
 def test_right_labels_of_classes_that_lie_apart_are_not_suspected():
     vectors, truth = clouds(spread=0.3)
     result = found(vectors, truth)
-    assert (result.suspects, result.rate, result.joint_rate) == ((), 0.0, 0.0)
+    assert (result.suspects, result.rate, result.scattered_rate) == ((), 0.0, 0.0)
 
 
 def test_the_most_suspicious_comes_first():

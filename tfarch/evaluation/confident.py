@@ -48,6 +48,19 @@ def noise_rate(counts: np.ndarray, given: np.ndarray) -> float:
     return float(shares @ wrong)
 
 
+def noise_interval(probabilities: np.ndarray, given: np.ndarray, *, seed: int, draws: int = 200) -> tuple[float, float]:
+    """Where the noise rate would lie, in 95 of 100 cases, had other rows been collected: percentiles over bootstrap draws of the rows (Efron 1979), the
+    thresholds held. That the model itself may be wrong is not in it.
+    """
+    confident, random = confident_labels(probabilities, thresholds(probabilities, given)), np.random.default_rng(seed)
+    rates = []
+    for _ in range(draws):
+        drawn = random.integers(0, len(given), len(given))
+        rates.append(noise_rate(_counts(given[drawn], confident[drawn], probabilities.shape[1]), given[drawn]))
+    low, high = np.quantile(rates, [0.025, 0.975])
+    return float(low), float(high)
+
+
 def _counts(given: np.ndarray, confident: np.ndarray, classes: int) -> np.ndarray:
     sure = confident != NOBODY
     return np.bincount(given[sure] * classes + confident[sure], minlength=classes * classes).reshape(classes, classes)

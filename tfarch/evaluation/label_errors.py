@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfarch.evaluation import rehearsal
-from tfarch.evaluation.confident import confident_joint, noise_rate
+from tfarch.evaluation.confident import confident_joint, noise_interval, noise_rate
 from tfarch.evaluation.out_of_fold import Fit, neighbour_shares, out_of_fold, stratified_folds
 
 NEIGHBOURS = 10
@@ -48,8 +48,8 @@ class LabelErrors:
     """What was found among n rows.
 
     suspects: the most suspicious first.
-    rate, interval: the estimated share of wrong labels, see `tfarch.evaluation.rehearsal`.
-    joint_rate: the same by the confident joint, in which the judges' own errors count as wrong labels.
+    rate, interval: the share of wrong labels by the confident joint, in which what the judges get wrong counts as wrongly labelled.
+    scattered_rate: what it would be were wrong labels spread over all classes alike, by the rehearsal.
     rehearsal: how many wrong labels were planted, and how many of them would have been suspected.
     judged: bool `[n]`; the others are of classes with fewer than `FEWEST` different texts.
     probabilities: `[n, classes]`, by those who have not seen the label; zeros where not judged.
@@ -58,7 +58,7 @@ class LabelErrors:
     suspects: tuple[Suspect, ...]
     rate: float
     interval: tuple[float, float]
-    joint_rate: float
+    scattered_rate: float
     rehearsal: tuple[int, int]
     judged: np.ndarray
     probabilities: np.ndarray
@@ -119,9 +119,9 @@ def find_label_errors(
     probabilities[np.ix_(judged, known)] = said
     return LabelErrors(
         tuple(sorted(suspects, key=lambda each: (-each.score, each.row))),
-        rehearsal.noise_rate(own, own_of_planted),
-        rehearsal.noise_interval(own, own_of_planted, seed=seed),
         noise_rate(confident_joint(said, given), given),
+        noise_interval(said, given, seed=seed),
+        rehearsal.scattered_rate(own, own_of_planted),
         (len(rows), len(caught)),
         judged,
         probabilities,

@@ -28,8 +28,8 @@ def _label_errors(found: Report | None) -> list[Child]:
         mislabelled(found).capitalize(),
         f", of {sum(found['rows'].values()):,} that were looked at; label_errors.csv beside this page lists all. ",
         f"Judged by heads and neighbours that had not seen the label, over vectors of {found['vectors']}. ",
-        f"Estimated share of wrong labels, if they fall on any class alike: {share_text(noise['rate'])} ({low * 100:.1f} to {high * 100:.1f} %); ",
-        f"the confident joint, in which hard questions count as errors, says {share_text(noise['confident_joint'])}. ",
+        f"The confident joint puts the share of wrong labels at {share_text(noise['rate'])} ({low * 100:.1f} to {high * 100:.1f} %), ",
+        f"hard questions counted as errors; were wrong labels spread over all classes alike, it would be {share_text(noise['scattered'])}. ",
         f"In a rehearsal {rehearsal['found']:,} of {rehearsal['planted']:,} wrong labels that were planted at random would have been on the list.",
     ]
     if found.get("left_out"):

@@ -19,11 +19,12 @@ def plant(given: np.ndarray, classes: int, seed: int) -> tuple[np.ndarray, np.nd
     return planted, rows
 
 
-def noise_rate(own: np.ndarray, planted: np.ndarray) -> float:
-    """The share of wrong labels, as far as they fall on any class alike, as planted ones do.
+def scattered_rate(own: np.ndarray, planted: np.ndarray) -> float:
+    """The share of wrong labels were they spread over all classes alike, as planted ones are.
 
     Were the share e, then below any score there would be at least e times the share of the planted rows that lie below it: e is at most the least quotient of
-    both (mixture proportion estimation: Blanchard, Lee and Scott 2010), which it nears where right labels hardly have such scores.
+    both (mixture proportion estimation: Blanchard, Lee and Scott 2010), which it nears where right labels hardly have such scores. Wrong labels that fall on
+    a class like their own have higher ones, and are not in it.
 
     Args:
         own: probability of the given label `[n]` of all rows.
@@ -33,11 +34,3 @@ def noise_rate(own: np.ndarray, planted: np.ndarray) -> float:
     below = np.searchsorted(np.sort(own), bounds, side="right") / len(own)
     planted_below = np.searchsorted(np.sort(planted), bounds, side="right") / len(planted)
     return float(min(1.0, (below / planted_below).min()))
-
-
-def noise_interval(own: np.ndarray, planted: np.ndarray, *, seed: int, draws: int = 200) -> tuple[float, float]:
-    """Where `noise_rate` would lie, in 95 of 100 cases, had other rows been collected and planted: percentiles over bootstrap draws (Efron 1979)."""
-    random = np.random.default_rng(seed)
-    rates = [noise_rate(random.choice(own, len(own)), random.choice(planted, len(planted))) for _ in range(draws)]
-    low, high = np.quantile(rates, [0.025, 0.975])
-    return float(low), float(high)

@@ -132,7 +132,7 @@ def _summary(
     return {
         "rows": {part: looked_at[part] for part in PARTS},
         "suspects": {part: suspected[part] for part in PARTS},
-        "noise": {"rate": found.rate, "interval": list(found.interval), "confident_joint": found.joint_rate},
+        "noise": {"rate": found.rate, "interval": list(found.interval), "scattered": found.scattered_rate},
         "rehearsal": dict(zip(("planted", "found"), found.rehearsal, strict=True)),
         "left_out": len(rows) - len(judged),
         "top": [{**each, "text": shortened(each["text"])} for each in suspects[:SHOWN]],
