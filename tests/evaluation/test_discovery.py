@@ -60,3 +60,14 @@ def test_texts_without_a_word_have_a_name_too():
 
 def test_no_text_has_no_cluster():
     assert find_clusters([], np.empty((0, 3), np.float32), np.empty(0, int), least=0.5, min_size=2) == []
+
+
+def test_topics_that_were_planted_among_single_questions_are_found_again():
+    random = np.random.default_rng(0)
+    topics = np.repeat(np.arange(5), [12, 9, 7, 5, 3])
+    centres = random.normal(size=(5, 40))
+    vectors = np.concatenate([centres[topics] + random.normal(size=(36, 40)) * 0.5, random.normal(size=(30, 40))]).astype(np.float32)
+    order = random.permutation(66)
+    texts = [f"question {row}" for row in order]
+    found = find_clusters(texts, vectors[order], np.arange(66), least=0.55, min_size=3)
+    assert [{int(order[row]) for row in each.rows} for each in found] == [set(np.flatnonzero(topics == topic)) for topic in range(5)]

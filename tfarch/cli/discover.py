@@ -27,6 +27,9 @@ def discover_options(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument(
         "--below", type=float, default=0.3, metavar="P", help="best probability below which a text is unanswered (default 0.3)"
     )
+    parser.add_argument(
+        "--cosine", type=float, default=0.55, metavar="C", help="average cosine from which texts are of one cluster (default 0.55)"
+    )
     parser.add_argument("--all", action="store_true", help="cluster all texts, also those that the model answers")
     parser.add_argument("--csv", metavar="FILE", help="write text,label of what was clustered: rows to look over, rename and train with")
 
@@ -39,7 +42,7 @@ def discover(options: argparse.Namespace, bundle: Path, texts: Sequence[str]) ->
 
     with quiet():  # LiteRT tells which delegate it takes
         classifier = load(bundle, threads=options.threads or min(4, len(os.sched_getaffinity(0))))
-    found = find(classifier, texts, min_size=options.min_size, below=options.below, everything=options.all)
+    found = find(classifier, texts, least=options.cosine, min_size=options.min_size, below=options.below, everything=options.all)
     if options.csv:
         file = Path(options.csv)
         RunFolder(file.parent).write(file, csv_text(("text", "label"), found.rows()))

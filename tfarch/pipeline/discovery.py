@@ -15,6 +15,10 @@ from tfarch.evaluation.discovery import Cluster, find_clusters
 from tfarch.runtime import Classifier
 
 LOW = 0.3  # a best probability below it is no answer either
+# Eight intents of BANKING77 among 60 questions of 60 others, six draws, vectors of a model that was trained on other intents (and, in brackets, of none): at
+# 0.55 a cluster's texts are of one intent by 85 % (81), 86 % (89) of the intents' texts are in one, and 21 % (32) of the others; at 0.45 it is 73, 93 and
+# 46 %, at 0.65 95, 72 and 6 %.
+LEAST = 0.55
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Discovery:
 
 
 def discover(
-    classifier: Classifier, texts: Sequence[str], *, least: float, min_size: int = 3, below: float = LOW, everything: bool = False
+    classifier: Classifier, texts: Sequence[str], *, least: float = LEAST, min_size: int = 3, below: float = LOW, everything: bool = False
 ) -> Discovery:
     """Clusters the texts that `classifier` calls out of scope, or whose best probability is below `below`; with `everything` all of them.
 
@@ -61,6 +65,8 @@ def discover(
     """
     if min_size < 2:
         raise InputError(f"min-size {min_size}: a cluster has 2 texts or more")
+    if not -1 <= least <= 1:
+        raise InputError(f"cosine {least:g}: expected -1 to 1")
     asked = [text for text in texts if text.strip()]
     probabilities, vectors = classifier.answers(asked)
     chosen = np.ones(len(asked), bool) if everything else _unanswered(classifier, probabilities, vectors, below)
