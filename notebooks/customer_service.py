@@ -29,6 +29,8 @@ from apps.customer_service.assistant import Assistant, Conversation
 from apps.customer_service.knowledge import add_faq
 from tfarch.config import Config
 from tfarch.evaluation import variants_table
+from tfarch.pipeline.run_beside import known_rows_of
+from tfarch.run_folder import RunFolder
 
 # %% [markdown]
 # ## Look at the data first
@@ -77,9 +79,6 @@ for prediction in classifier.predict(questions):
 # Why? Each word is left out in turn: what the answer's log-odds lose is its weight. Beside it the training rows that are nearest, which lie in the run's folder.
 
 # %%
-from tfarch.pipeline.run_beside import known_rows_of
-from tfarch.run_folder import RunFolder
-
 (why,) = classifier.explain(["the internet is down again!!"], rows=known_rows_of(RunFolder(out)))
 for word in why.words:
     print(f"{word.text:<10} {word.weight:+.2f}")

@@ -148,10 +148,20 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class LabelErrorsConfig:
+    """How rows are found whose label is likely wrong, before the training."""
+
+    find: bool = option(True, "look for rows whose label is likely wrong, and list them in label_errors.csv")
+    most_rows: int = option(20_000, "rows of each part that are looked at, at most; drawn by the seed", least=1)
+    folds: int = option(5, "heads that are fitted, each judging the rows that it has not seen", least=2)
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings of a run."""
 
     data: DataConfig = field(default_factory=DataConfig)
+    label_errors: LabelErrorsConfig = field(default_factory=LabelErrorsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     compress: CompressConfig = field(default_factory=CompressConfig)

@@ -42,7 +42,7 @@ class RunFolder:
 
     @property
     def cache(self) -> Path:
-        """Token ids."""
+        """Token ids, and text vectors of the untrained encoder."""
         return self.path / "cache"
 
     @property
@@ -69,6 +69,11 @@ class RunFolder:
     def report_html(self) -> Path:
         """The same for people."""
         return self.path / "report.html"
+
+    @property
+    def label_errors(self) -> Path:
+        """Rows whose label is likely wrong, for a person to work through."""
+        return self.path / "label_errors.csv"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[RunFolder]:

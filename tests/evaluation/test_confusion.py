@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfarch.evaluation.confusion import confusion_matrix, confusions, worst
+from tfarch.evaluation.confusion import confused_pairs, confusion_matrix, confusions, worst
 
 LABELS = ["a", "b", "c"]
 #                right        a as b           a as b           b as c           a as b, surest     out of scope
@@ -43,3 +43,31 @@ def test_a_model_without_errors_has_none():
 def test_texts_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="2 texts for 3 rows"):
         worst(np.eye(3), np.arange(3), LABELS, ["x"] * 2)
+
+
+def test_a_pair_is_told_once_with_both_its_directions():
+    probabilities = np.concatenate([PROBABILITIES, [[0.8, 0.2, 0]]])
+    first, second = confused_pairs(probabilities, np.append(TARGETS, 1), LABELS, [*TEXTS, "back"])
+    assert first["labels"] == ["a", "b"]
+    assert (first["count"], first["share"]) == (4, pytest.approx(4 / 6))
+    assert first["directions"] == [
+        {"label": "a", "predicted": "b", "count": 3, "rows": 4, "examples": ["fourth", "second", "first"]},
+        {"label": "b", "predicted": "a", "count": 1, "rows": 2, "examples": ["back"]},
+    ]
+    assert (second["labels"], second["directions"][1]["count"]) == (["b", "c"], 0)
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "begins"),
+    [
+        (8, 6, "They are hardly told apart"),
+        (8, 0, "Mostly one way: add examples of a, above all such as use the words of b."),
+        (1, 1, "Add examples of both"),
+    ],
+)
+def test_a_suggestion_follows_from_how_often_each_is_taken_for_the_other(there, back, begins):
+    targets = np.repeat([0, 1], 40)
+    said = targets.copy()
+    said[:there], said[40 : 40 + back] = 1, 0
+    (pair,) = confused_pairs(np.eye(2)[said], targets, ["a", "b"], ["x"] * 80)
+    assert pair["suggestion"].startswith(begins)

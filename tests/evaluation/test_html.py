@@ -89,6 +89,14 @@ def test_every_section_stands_with_its_figures():
         "test.csv:8",
         "and 1 more",
         "where is it, i want my money",
+        "17 training rows and 1 test row look mislabelled, of 1,398 that were looked at",
+        "puts the share of wrong labels at 1.3 % (0.8 to 2.1 %)",
+        "it would be 0.4 %",
+        "52 of 70 wrong labels that were planted",
+        "2 rows of classes with too few rows were not judged",
+        "train.csv:77",
+        "4 of 20 parcel taken for refund",
+        "Mostly one way: add examples of parcel.",
         "98.7 %",
         "6 min 42 s",
         "train.epochs",
@@ -164,6 +172,20 @@ def test_a_report_of_variants_alone_has_no_empty_sections():
 
 def test_an_empty_report_is_still_a_page():
     assert "section" not in Page(render_html({"variants": []})).elements
+
+
+def test_pairs_among_all_rows_are_shown_where_the_test_has_few_rows_of_a_class():
+    assert "it never came" not in Page(render_html(REPORT)).text
+    few = {**REPORT, "data": {**REPORT["data"], "test": 30}}
+    page = Page(render_html(few)).text
+    assert "The same among all rows" in page
+    assert "20 of 900 refund taken for parcel" in page
+    assert "it never came" in page
+
+
+def test_a_report_that_suspects_no_row_says_so():
+    clean = {**REPORT["label_errors"], "suspects": {"train": 0, "valid": 0, "test": 0}, "top": []}
+    assert "No row looks mislabelled, of 1,398" in Page(render_html({**REPORT, "label_errors": clean})).text
 
 
 def test_one_epoch_and_a_flat_curve_can_be_drawn():

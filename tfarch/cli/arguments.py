@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfarch.app import App
+from tfarch.cli.discover import discover_options
 from tfarch.config import Config
 from tfarch.errors import InputError
 
@@ -21,6 +22,7 @@ VERBS = {
     "export": "write the TFLite variants and the bundle of a trained run",
     "evaluate": "measure the exported files on the test rows and write the report",
     "predict": "labels of texts: as arguments, from --input, or a line each from standard input",
+    "discover": "group the questions that the model does not answer, as candidates for new classes",
     "report": "show a run's table again and rewrite its report.html",
 }
 
@@ -95,6 +97,9 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         parser.add_argument("--nearest", type=int, metavar="N", help="training rows that --explain shows (default 3; 0: none)")
         parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
         parser.add_argument("--out", metavar="DIR", help=out)
+        return
+    if verb == "discover":
+        discover_options(parser, out)
         return
     if verb != "check":
         parser.add_argument("--out", metavar="DIR", help=out)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfarch.app import App
 from tfarch.cli.arguments import config_of, data_config, out_of, trained_config
+from tfarch.cli.discover import discover
 from tfarch.config import Config
 from tfarch.errors import GateError, InputError
 from tfarch.progress import say
@@ -210,6 +211,12 @@ def _explain(options: argparse.Namespace, config: Config, classifier: Classifier
     return 0
 
 
+def _discover(app: App, options: argparse.Namespace, command: str) -> int:
+    bundle = Path(options.bundle) if options.bundle else out_of(app, options) / "bundle"
+    options.texts = []
+    return discover(options, bundle, list(texts_of(options, config_of(app, options))))
+
+
 def texts_of(options: argparse.Namespace, config: Config) -> Iterator[str]:
     """The texts of a call: its arguments, the file of `--input`, or standard input, a line each."""
     if options.texts:
@@ -263,6 +270,7 @@ _RUN = {
     "export": _export,
     "evaluate": _evaluate,
     "predict": _predict,
+    "discover": _discover,
     "report": _report,
 }
 
@@ -284,7 +292,7 @@ def _print_json(value: Any) -> None:
 
 
 def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int:
-    from tfarch.evaluation.figures import chosen_variant, rejection
+    from tfarch.evaluation.figures import chosen_variant, mislabelled, rejection
     from tfarch.evaluation.terminal import variants_table
 
     if options.json:
@@ -299,6 +307,9 @@ def _show(report: dict[str, Any], out: Path, options: argparse.Namespace) -> int
         shots, accuracy = report["shots"], report["shots"]["accuracy"]
         print(f"{shots['of_each_class']} training rows of each class, {len(shots['draws'])} draws: accuracy", end=" ")
         print(f"{100 * accuracy['mean']:.2f} %, standard deviation {100 * accuracy['deviation']:.2f} points\n")
+    suspects = mislabelled(report.get("label_errors"))
+    if suspects:
+        print(f"{suspects}: {RunFolder(out).label_errors}", end="\n\n")
     for text, file in {
         "what ships": out / "bundle",
         "report": out / "report.html",

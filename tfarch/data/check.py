@@ -85,7 +85,7 @@ class Survey:
 
     def example(self, row: Row) -> Example:
         table, index = self.dataset.parts[row[0]], row[1]
-        return Example(table.file, table.lines[index], table.labels[index], _shortened(table.texts[index]))
+        return Example(table.file, table.lines[index], table.labels[index], shortened(table.texts[index]))
 
     def examples(self, rows: Iterable[Row]) -> tuple[Example, ...]:
         return tuple(self.example(row) for row, _ in zip(rows, range(MOST_EXAMPLES), strict=False))
@@ -120,7 +120,7 @@ def bad_rows(survey: Survey) -> Iterator[Finding]:
     """Rows of the files that could not be used."""
     bad = survey.dataset.bad_rows
     if bad:
-        examples = tuple(Example(row.file, row.line, "", _shortened(row.reason)) for row in bad[:MOST_EXAMPLES])
+        examples = tuple(Example(row.file, row.line, "", shortened(row.reason)) for row in bad[:MOST_EXAMPLES])
         where = _listed([f"{row.file} line {row.line}: {row.reason}" for row in bad], 3, "; ")
         yield Finding(
             "bad_row", "warning", len(bad), f"{_plural(len(bad), 'row was', 'rows were')} unusable and skipped ({where}).", examples
@@ -331,5 +331,6 @@ def _listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
     return shown if len(items) <= most else f"{shown}{separator}and {len(items) - most:,} more"
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text as reports show it: at most `MOST_CHARACTERS` of it."""
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

@@ -6,6 +6,7 @@ Two texts with one normal form are the same question to a reader. The split keep
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 
 class _Folding(dict):
@@ -34,3 +35,13 @@ def normal_form(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)
     text = text.casefold()
     return " ".join(text.translate(_FOLDING).split()) or "".join(text.split())
+
+
+def same_question(texts: Iterable[str]) -> list[int]:
+    """A number for each text that it shares with those of the same normal form.
+
+    >>> same_question(["My card?", "a refund", "my  card"])
+    [0, 1, 0]
+    """
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(normal_form(text), len(numbers)) for text in texts]

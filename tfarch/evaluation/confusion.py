@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tfarch.evaluation.metrics import checked
+from tfarch.evaluation.metrics import checked, wilson_interval
 
-EXAMPLES = 3  # texts shown for each pair
+EXAMPLES = 3  # texts shown for each pair, and each direction of it
+HARDLY_APART = 0.1  # share of the rows of both classes that is taken for the other, at least, where they are to be merged
+ONE_WAY = 4  # times as many errors one way as the other, at least, where only that way counts
 
 
 def confusions(
@@ -38,6 +40,54 @@ def confusions(
         {"label": labels[truth], "predicted": labels[guess], "count": len(rows), "examples": [texts[row] for row in rows[:EXAMPLES]]}
         for (truth, guess), rows in ordered
     ]
+
+
+def confused_pairs(
+    probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str], texts: Sequence[str], most: int = 20
+) -> list[dict[str, Any]]:
+    """The pairs of classes that are taken for each other, whichever way, with what could be done.
+
+    Args:
+        As `confusions`.
+
+    Returns:
+        `labels` (of the pair, the more frequent error's own first), `count`, `share` (of the rows of both), `directions` (one for each label of the
+        pair: `label`, `predicted`, `rows` of the label, `count` and `examples`) and `suggestion`; by falling count, then in the labels' order.
+    """
+    directed = {
+        (each["label"], each["predicted"]): each for each in confusions(probabilities, targets, labels, texts, most=len(labels) ** 2)
+    }
+    rows = dict(zip(labels, np.bincount(np.asarray(targets)[np.asarray(targets) >= 0], minlength=len(labels)).tolist(), strict=True))
+    pairs = []
+    for (label, predicted), each in directed.items():
+        back = directed.get((predicted, label), {"label": predicted, "predicted": label, "count": 0, "examples": []})
+        if back["count"] > each["count"] or (back["count"] == each["count"] and labels.index(predicted) < labels.index(label)):
+            continue  # told from the other side
+        directions = [{**way, "rows": rows[way["label"]]} for way in (each, back)]
+        count, of = (sum(way[key] for way in directions) for key in ("count", "rows"))
+        pairs.append(
+            {
+                "labels": [label, predicted],
+                "count": count,
+                "share": count / of,
+                "directions": directions,
+                "suggestion": _suggestion(directions),
+            }
+        )
+    return sorted(pairs, key=lambda pair: -pair["count"])[:most]
+
+
+def _suggestion(directions: Sequence[dict[str, Any]]) -> str:
+    """What could be done about a pair, by how often each of its classes is taken for the other; the more frequent way comes first."""
+    first, back = directions
+    low, _ = wilson_interval(first["count"] + back["count"], first["rows"] + back["rows"])
+    if back["count"] and low >= HARDLY_APART:
+        return (
+            "They are hardly told apart: if one answer serves both, merge them; if not, add examples of each that could not be the other's."
+        )
+    if first["count"] >= max(2, ONE_WAY * back["count"]):
+        return f"Mostly one way: add examples of {first['label']}, above all such as use the words of {first['predicted']}."
+    return "Add examples of both that show where they differ, beginning with questions like these."
 
 
 def worst(

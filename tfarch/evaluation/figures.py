@@ -204,3 +204,19 @@ def seconds_text(value: float | None) -> str | None:
     if value is None:
         return None
     return f"{value:.1f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+def mislabelled(label_errors: Mapping[str, Any] | None) -> str | None:
+    """How many rows of each part look mislabelled, in a few words; None where nothing was looked at.
+
+    >>> mislabelled({"suspects": {"train": 17, "valid": 0, "test": 1}})
+    '17 training rows and 1 test row look mislabelled'
+    """
+    if not label_errors:
+        return None
+    names = {"train": "training", "valid": "validation", "test": "test"}
+    counts = {names[part]: count for part, count in label_errors["suspects"].items() if count}
+    if not counts:
+        return "no row looks mislabelled"
+    parts = join([f"{count:,} {name} row{'' if count == 1 else 's'}" for name, count in counts.items()])
+    return f"{parts} look{'s' if list(counts.values()) == [1] else ''} mislabelled"

@@ -25,6 +25,7 @@ from tfarch.evaluation.figures import (
 )
 from tfarch.evaluation.markup import Child, Markup, fact_list, figure, marked, named, quoted, scrolled, tag
 from tfarch.evaluation.metrics import wilson_interval
+from tfarch.evaluation.next_section import look_at_next
 from tfarch.evaluation.rows_section import fewer_rows
 from tfarch.evaluation.scope_section import out_of_scope
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
@@ -289,6 +290,7 @@ SECTIONS = (
     Section("probabilities", "Probabilities", probabilities),
     Section("scope", "Out of scope", out_of_scope),
     Section("classes", "Classes", classes),
+    Section("next", "What to look at next", look_at_next),
     Section("confusions", "Confusions", confused),
     Section("errors", "Surest errors", errors),
     Section("training", "Training", training),

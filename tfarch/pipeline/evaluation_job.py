@@ -12,11 +12,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.config import Config
 from tfarch.data.batches import plan_in_order
-from tfarch.data.check import MOST_CHARACTERS
+from tfarch.data.check import shortened
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.board import write_board
 from tfarch.evaluation.calibration import reliability
-from tfarch.evaluation.confusion import confusions, worst
+from tfarch.evaluation.confusion import confused_pairs, confusions, worst
 from tfarch.evaluation.figures import REFERENCE
 from tfarch.evaluation.html import render_html
 from tfarch.evaluation.latency import measure_in_turn
@@ -30,7 +30,7 @@ from tfarch.export.linter import examine
 from tfarch.export.parity import compare, parity
 from tfarch.export.saved_model import SavedModelClassifier
 from tfarch.models.classifier import with_probabilities
-from tfarch.pipeline import fewer_rows
+from tfarch.pipeline import fewer_rows, label_errors_job
 from tfarch.pipeline.export_job import CARD, SAVED_MODEL, Exported
 from tfarch.pipeline.prepare import Part, Prepared
 from tfarch.pipeline.trained import Stage, TrainedClassifier
@@ -71,6 +71,7 @@ def evaluate(
     scores = stage.rule.score(chosen, answers[shipped.name].vectors)
     answered_right = chosen.argmax(axis=1) == test.targets
     surest = worst(chosen, test.targets, labels, test.texts)
+    shown = [shortened(text) for text in test.texts]
     report = {
         "app": app,
         "task": "text_classification",
@@ -95,7 +96,8 @@ def evaluate(
         },
         "variants": variants,
         "chosen": shipped.name,
-        "confusions": confusions(chosen, test.targets, labels, [_cut(text) for text in test.texts]),
+        "confusions": confusions(chosen, test.targets, labels, shown),
+        "confused_pairs": confused_pairs(chosen, test.targets, labels, shown),
         "worst": _explained(surest, _classifier(trained, folder.path / shipped.file, usable_cores())),
         "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
         "parity": _parity(config, trained, stage, files, answers, folder, test),
@@ -104,6 +106,9 @@ def evaluate(
         "config": config.as_dict(),
         "command": command,
     }
+    label_errors = label_errors_job.found_before(prepared, folder)
+    if label_errors is not None:
+        report["label_errors"] = label_errors
     report = write_report(folder, {**report, **fewer_rows.found(folder, config, report)})
     bundle = read_bundle(folder.bundle, verify=False)
     update_bundle(folder.bundle, {}, {CARD: render_model_card(report, bundle.description)})
@@ -130,15 +135,11 @@ def _explained(rows: list[dict[str, Any]], classifier: Classifier) -> list[dict[
     found = classifier.explain([row["text"] for row in rows], nearest=0)
     explained = []
     for row, each in zip(rows, found, strict=True):
-        text = _cut(row["text"])
+        text = shortened(row["text"])
         moving = strongest(each.words, lambda word: word.weight) if each.label == row["predicted"] else ()
         words = [word.as_dict() for word in moving if text[word.start : word.end] == word.text]
         explained.append({**row, "text": text, "words": words})
     return explained
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 
 def _out_of_scope(stage: Stage, shipped: Answers, test: Part, labels: tuple[str, ...]) -> dict[str, Any]:

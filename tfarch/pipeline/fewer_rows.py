@@ -85,7 +85,8 @@ def found(folder: RunFolder, config: Config, report: dict[str, Any]) -> dict[str
 
 def _smaller(config: Config, **data: int) -> Config:
     values = {"data": data, "export": {"variants": sorted({REFERENCE, config.export.ship}), "agreement_bound": 0.0}}
-    return config.with_values({**values, "evaluate": {"threads": [1], "latency_texts": 1, "latency_repeats": 1}})
+    cheap = {"threads": [1], "latency_texts": 1, "latency_repeats": 1}
+    return config.with_values({**values, "evaluate": cheap, "label_errors": {"find": False}})
 
 
 def _is_smaller(settings: dict[str, Any], config: Config) -> bool:

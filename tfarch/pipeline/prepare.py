@@ -71,6 +71,11 @@ class Prepared:
         }
 
 
+def some_rows(count: int, most: int, seed: int) -> np.ndarray:
+    """Numbers of at most `most` of `count` rows, drawn by the seed, rising."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
 def spread_rows(targets: np.ndarray, most: int, seed: int) -> np.ndarray:
     """Numbers of at most `most` rows of each class, drawn by the seed, rising."""
     rows = np.random.default_rng(seed).permutation(len(targets))

@@ -28,11 +28,11 @@ from tfarch.data.batches import Examples, plan_epoch
 from tfarch.evaluation.calibration import fit_temperature
 from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
 from tfarch.models.classifier import HEAD, build_classifier, text_vector
-from tfarch.models.encoder import body, text_inputs
 from tfarch.models.spec import spec_as_dict
 from tfarch.models.weights import get_weights, load_weights, save_weights, set_weights
-from tfarch.pipeline.prepare import Part, Prepared, spread_rows
+from tfarch.pipeline.prepare import Part, Prepared, some_rows, spread_rows
 from tfarch.pipeline.trained import Stage, TrainedClassifier
+from tfarch.pipeline.untrained import untrained_vectors
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.head import spread_examples
@@ -103,11 +103,9 @@ def _probe(config: Config, prepared: Prepared, folder: RunFolder) -> Weights:
     if file.is_file():
         return load_weights(file)
     train = prepared.train
-    rows = np.sort(np.random.default_rng(config.seed).permutation(len(train.texts))[:ROWS])
-    inputs = text_inputs()
-    encoder = tf.keras.Model(inputs, body(prepared.start.spec, inputs))
-    set_weights(encoder, prepared.start.weights, source=prepared.start.provenance["name"])
-    kernel, bias = fit_probe(Forward(encoder)(train.tokens.select(rows)), train.targets[rows], len(prepared.labels))
+    rows = some_rows(len(train.texts), ROWS, config.seed)
+    vectors = untrained_vectors(prepared.start, train.tokens.select(rows), folder.cache)
+    kernel, bias = fit_probe(vectors, train.targets[rows], len(prepared.labels))
     head = {f"{HEAD}/kernel": kernel, f"{HEAD}/bias": bias}
     save_weights(head, file)
     return head
