@@ -78,7 +78,7 @@ def find(config: Config, prepared: Prepared, folder: RunFolder) -> None:
         "seconds": time.monotonic() - started,
     }
     folder.write_json(file, summary)
-    say(f"{mislabelled(summary)}: {folder.label_errors}")
+    say(f"{mislabelled(summary)}: {folder.label_errors.name}")
 
 
 def found_before(prepared: Prepared, folder: RunFolder) -> dict[str, Any] | None:
