@@ -95,6 +95,7 @@ def test_every_section_stands_with_its_figures():
         "52 of 70 wrong labels that were planted",
         "2 rows of classes with too few rows were not judged",
         "train.csv:77",
+        "80.30 % (95 %: 71.7 to 87.1)",
         "4 of 20 parcel taken for refund",
         "Mostly one way: add examples of parcel.",
         "98.7 %",
@@ -109,7 +110,15 @@ def test_every_section_stands_with_its_figures():
         "wrong among them",
     ):
         assert expected in page.text, expected
-    assert page.elements.count("svg") == 6
+    assert page.elements.count("svg") == 7
+
+
+def test_draws_of_few_rows_are_told_by_mean_and_deviation():
+    draws = [{"rows": 20, "draw": draw, "accuracy": share, "accuracy_interval": [0.5, 0.9]} for draw, share in enumerate((0.7, 0.75))]
+    shots = {"of_each_class": 10, "draws": draws, "accuracy": {"mean": 0.725, "deviation": 0.0354}}
+    html = render_html({**{key: value for key, value in REPORT.items() if key != "learning_curve"}, "shots": shots})
+    for expected in ("training rows of each class", "72.50 %", "3.54 points", "75.00 % (95 %: 50.0 to 90.0)"):
+        assert expected in html
 
 
 def test_nothing_is_loaded_from_anywhere():
