@@ -65,6 +65,12 @@ print(codes, sorted({"tensorflow", "tf_keras", "keras", "tensorflow_text", "nump
 """
 
 
+def test_help_answers_at_once_and_so_loads_no_numpy():
+    code = 'import sys\nfrom tests.tiny_questions import call\nprint(call("run", "--help").code, "numpy" in sys.modules)'
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "False"]
+
+
 def test_help_check_and_predict_never_import_tensorflow(data):
     done = subprocess.run([sys.executable, "-c", LIGHT, str(data())], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == f"{[0] * (len(VERBS) + 1) + [2]} ['numpy']"  # numpy comes with the runtime

@@ -16,7 +16,6 @@ from typing import Any
 from tfarch import __version__
 from tfarch.config import Config, dump_yaml
 from tfarch.errors import InputError, TfarchError
-from tfarch.evaluation.machine import describe
 
 
 class RunFolder:
@@ -151,6 +150,8 @@ class RunFolder:
 
     def write_config(self, config: Config, app: str, command: str, data: dict[str, Any]) -> None:
         """Writes `config.yaml`: the settings as resolved, and under `made_by` what else the run depends on. `--config` reads it back."""
+        from tfarch.evaluation.machine import describe  # with it comes numpy, which `--help` does not need
+
         made_by = {
             "app": app,
             "tfarch": __version__,
