@@ -97,6 +97,8 @@ def test_points_of_other_settings_are_left_out(data, settings, tmp_path):
         (["--learning-curve", "0.5,2"], "a share of 2"),
         (["--learning-curve", "0.5", "--shots", "2"], "learning curve over draws"),
         (["--shots", "2", "--draws", "0"], "0 draws"),
+        (["--draws", "3"], "3 draws of all rows"),
+        (["--shots", "0"], "--shots 0: at least 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_work(data, tmp_path, arguments, complaint):

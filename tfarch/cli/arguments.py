@@ -26,6 +26,7 @@ VERBS = {
     "report": "show a run's table again and rewrite its report.html",
 }
 
+DRAWS = 5  # of `run --shots`
 METHODS = ("occlusion", "integrated_gradients")  # of `predict --explain`
 
 # Short options of single settings.
@@ -117,9 +118,7 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, one epoch")
         parser.add_argument("--shots", type=int, metavar="K", help="train on K rows of each class, drawn by chance")
     if verb == "run":
-        parser.add_argument(
-            "--draws", type=int, default=5, metavar="N", help="with --shots: runs on N draws, mean and deviation (default 5)"
-        )
+        parser.add_argument("--draws", type=int, metavar="N", help=f"with --shots: runs on N draws, mean and deviation (default {DRAWS})")
         parser.add_argument(
             "--learning-curve",
             nargs="?",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfarch.app import App
-from tfarch.cli.arguments import config_of, data_config, out_of, trained_config
+from tfarch.cli.arguments import DRAWS, config_of, data_config, out_of, trained_config
 from tfarch.cli.discover import discover
 from tfarch.config import Config
 from tfarch.errors import GateError, InputError
@@ -48,7 +48,7 @@ def _run(app: App, options: argparse.Namespace, command: str) -> int:
             licence=licence,
             command=command,
             quick=options.quick,
-            draws=options.draws if config.data.shots else 1,
+            draws=options.draws if options.draws is not None else DRAWS if config.data.shots else 1,
             shares=options.learning_curve or (),
         )
     _equip(app, out, config)

@@ -23,9 +23,10 @@ from tfarch.evaluation.figures import (
     threads_text,
     variant_columns,
 )
+from tfarch.evaluation.label_errors_section import label_errors
 from tfarch.evaluation.markup import Child, Markup, fact_list, figure, marked, named, quoted, scrolled, tag
 from tfarch.evaluation.metrics import wilson_interval
-from tfarch.evaluation.next_section import look_at_next
+from tfarch.evaluation.pairs_section import confused
 from tfarch.evaluation.rows_section import fewer_rows
 from tfarch.evaluation.scope_section import out_of_scope
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
@@ -165,20 +166,6 @@ def classes(report: Report) -> Child:
     return [tag("p", note, class_="note"), scrolled(body, tall=count > 16)]
 
 
-def confused(report: Report) -> Child:
-    """The pairs of classes that are taken for each other, with texts."""
-    pairs = report.get("confusions") or []
-    if not pairs:
-        return None
-    items = []
-    for pair in pairs:
-        names = [named(pair["label"]), tag("span", " taken for ", class_="faint"), named(pair["predicted"])]
-        head = tag("div", tag("span", names), tag("span", f"{pair['count']}×", class_="count"), class_="pair")
-        texts = [tag("li", quoted(text)) for text in pair.get("examples") or []]
-        items.append(tag("li", head, tag("ul", texts) if texts else None))
-    return tag("ol", items, class_="cards")
-
-
 def errors(report: Report) -> Child:
     """The errors that the model was surest of."""
     rows = report.get("worst") or []
@@ -290,7 +277,7 @@ SECTIONS = (
     Section("probabilities", "Probabilities", probabilities),
     Section("scope", "Out of scope", out_of_scope),
     Section("classes", "Classes", classes),
-    Section("next", "What to look at next", look_at_next),
+    Section("labels", "Labels that are likely wrong", label_errors),
     Section("confusions", "Confusions", confused),
     Section("errors", "Surest errors", errors),
     Section("training", "Training", training),

@@ -23,7 +23,13 @@ WITHOUT_VALIDATION = {"monitor": "last", "interpolate": False}
 
 
 def of_shots(config: Config, shots: int) -> Config:
-    """The settings of a run on `shots` training rows of each class; validation's rows settle temperature and threshold alone."""
+    """The settings of a run on `shots` training rows of each class; validation's rows settle temperature and threshold alone.
+
+    Raises:
+        InputError: that is not one row or more.
+    """
+    if shots < 1:
+        raise InputError(f"--shots {shots}: at least 1")
     return config.with_values({"data": {"shots": shots}, "train": WITHOUT_VALIDATION})
 
 
