@@ -15,9 +15,9 @@ from tfarch.evaluation.out_of_fold import Fit, neighbour_shares, out_of_fold, st
 
 NEIGHBOURS = 10
 FEWEST = 5  # different texts of a class under which nobody can say what is no part of it
-# Measured on 1,315 carefully labelled rows of 44 classes, on 70 % of which the judges are right: 24 are suspected, where off the diagonal of the confident
-# joint lie 154. Of 5 % labels that were exchanged at random 80 % are found, two thirds of the list being wrong; of 5 % exchanged for the class that theirs is
-# taken for most often, 35 and 45 %. Held to the thresholds of the joint as well, fewer of the wrong ones are found at each share of false alarms.
+# Measured on 1,315 carefully labelled rows of 44 classes, on 70 % of which the judges are right: 25 are suspected, where off the diagonal of the confident
+# joint lie 154. Of 5 % labels that were exchanged at random 82 % are found, two thirds of the list being wrong; of 5 % exchanged for the class that theirs is
+# taken for most often, 25 and 37 % (RESULTS.md, "Label errors").
 TIMES = 20.0
 
 

@@ -34,7 +34,7 @@ from tfarch.training.probe import fit_probe
 
 COLUMNS = ("file", "line", "text", "label", "suggested", "score", "label_probability", "suggested_probability")
 SHOWN = 20  # suspects, and confused pairs, that the report holds
-_STEPS = 30  # of a head's fit: 200 find no more planted errors, and cost seven times as much
+STEPS = 30  # of a head's fit: 200 find no more planted errors, and cost seven times as much
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def find(config: Config, prepared: Prepared, folder: RunFolder) -> None:
         targets,
         np.array(same_question(row.text for row in rows)),
         len(prepared.labels),
-        fit=lambda features, given, classes: fit_probe(features, given, classes, steps=_STEPS),
+        fit=lambda features, given, classes: fit_probe(features, given, classes, steps=STEPS),
         folds=config.label_errors.folds,
         seed=config.seed,
     )
