@@ -47,6 +47,10 @@ class DataConfig:
     limit: int = option(0, "keep at most this many training rows, stratified (0: all)", least=0)
     shots: int = option(0, "keep this many training rows of each class (0: all)", least=0)
     draw: int = option(0, "which draw of them; another number draws others", least=0)
+    unlabelled: str | None = option(
+        None,
+        "texts without labels that training learns from too: a text a line, or CSV/TSV/JSONL; rest: the rows that shots or limit leave out",
+    )
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,9 @@ class TrainConfig:
     focal_gamma: float = option(0.0, "focal loss exponent (0: cross-entropy)", least=0)
     class_weights: Literal["none", "balanced", "sqrt"] = option(
         "none", "weights of the classes in the loss, by inverse frequency or its root"
+    )
+    class_names: Literal["auto", "always", "never"] = option(
+        "auto", "each class's name is a training row too; auto: where rows are few and it helps heads to judge rows that they have not seen"
     )
     accumulate: int = option(1, "batches whose gradients are summed into one update", least=1)
     head_start: Literal["probe", "random"] = option("probe", "a pre-trained encoder's head starts from a linear probe, or at random")

@@ -21,7 +21,16 @@ def dataset(train=(), valid=(), test=(), bad_rows=(), clean=True):
         table([*rows, *more], f"{name}.csv")
         for name, rows, more in zip(("train", "valid", "test"), [base, *checks], (train, valid, test), strict=True)
     ]
-    return Dataset("bank", *parts, bad_rows=tuple(bad_rows), sha256={}, split="", provenance={}, oos_label="oos")
+    return Dataset(
+        "bank",
+        *parts,
+        bad_rows=tuple(bad_rows),
+        sha256={},
+        split="",
+        provenance={},
+        oos_label="oos",
+        left_out=Table((), (), (), "train.csv"),
+    )
 
 
 def findings(data, settings=None, token_lengths=None):

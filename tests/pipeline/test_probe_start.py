@@ -41,7 +41,15 @@ def settings(encoder, **train):
     return {
         "data": {"max_length": 12},
         "model": {"weights": str(encoder), "dropout": 0},
-        "train": {"epochs": 2, "batch_size": 8, "devices": "cpu", "precision": "float32", "learning_rate": 0.02, **train},
+        "train": {
+            "epochs": 2,
+            "batch_size": 8,
+            "devices": "cpu",
+            "precision": "float32",
+            "learning_rate": 0.02,
+            "class_names": "never",
+            **train,
+        },
     }
 
 

@@ -34,6 +34,7 @@ SETTINGS = {
     "--text-column": "data.text_column",
     "--label-column": "data.label_column",
     "--oos-label": "data.oos_label",
+    "--unlabelled": "data.unlabelled",
     "--devices": "train.devices",
     "--recipe": "compress.recipe",
 }
@@ -117,6 +118,9 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
     if verb in ("run", "train"):
         parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, one epoch")
         parser.add_argument("--shots", type=int, metavar="K", help="train on K rows of each class, drawn by chance")
+        parser.add_argument(
+            "--unlabelled", metavar="FILE|rest", help="texts without labels to learn from too, or the rows that --shots leaves out"
+        )
     if verb == "run":
         parser.add_argument("--draws", type=int, metavar="N", help=f"with --shots: runs on N draws, mean and deviation (default {DRAWS})")
         parser.add_argument(

@@ -221,16 +221,10 @@ def texts_of(options: argparse.Namespace, config: Config) -> Iterator[str]:
     """The texts of a call: its arguments, the file of `--input`, or standard input, a line each."""
     if options.texts:
         yield from (os.fsencode(text).decode("utf-8", "replace") for text in options.texts)  # as standard input is decoded
-    elif options.input and options.input != "-" and Path(options.input).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
-        from tfarch.data import read_texts
-
-        yield from read_texts(options.input, config.data.text_column)
     elif options.input and options.input != "-":
-        try:
-            with open(options.input, encoding="utf-8", errors="replace") as lines:
-                yield from (line.rstrip("\r\n") for line in lines)
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", file=options.input) from error
+        from tfarch.data import texts_in
+
+        yield from texts_in(options.input, config.data.text_column)
     else:
         if sys.stdin.isatty():
             say("one text a line; Ctrl-D ends")

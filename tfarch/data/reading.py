@@ -153,6 +153,22 @@ def read_texts(path: str | Path, column: str) -> list[str]:
     return texts
 
 
+def texts_in(path: str | Path, column: str) -> Iterator[str]:
+    """The texts of a file as they come: of `column` where it is a table, else a text a line, bytes that are not UTF-8 replaced.
+
+    Raises:
+        InputError: see `read_texts`.
+    """
+    if Path(path).suffix.lower() in FORMATS:
+        yield from read_texts(path, column)
+        return
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace") as lines:
+            yield from (line.rstrip("\r\n") for line in lines)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+
+
 class _Hashed(io.RawIOBase):
     """A raw file that hashes all that is read from it."""
 

@@ -66,15 +66,23 @@ def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
     split = _complete(tables, source, data, seed)
     if data.limit < 0:
         raise InputError(f"data.limit={data.limit}", mend="0 keeps all rows")
-    if data.limit:
-        tables["train"] = tables["train"].select(cut(tables["train"], data.limit, seed))
+    everything = tables["train"]
+    kept = cut(everything, data.limit, seed) if data.limit else list(range(len(everything)))
     if data.shots:
-        tables["train"] = tables["train"].select(draw(tables["train"], data.shots, seed, data.draw))
+        kept = [kept[row] for row in draw(everything.select(kept), data.shots, seed, data.draw)]
         split += f" Of each class {data.shots} training rows were drawn (draw {data.draw})."
+    tables["train"], left = everything.select(kept), set(range(len(everything))).difference(kept)
     bad_rows = tuple(row for reading in source.readings.values() for row in reading.bad_rows)
     oos_label = None if data.oos_is_class else data.oos_label
     dataset = Dataset(
-        source.name, **tables, bad_rows=bad_rows, sha256=source.sha256, split=split, provenance=source.provenance, oos_label=oos_label
+        source.name,
+        **tables,
+        bad_rows=bad_rows,
+        sha256=source.sha256,
+        split=split,
+        provenance=source.provenance,
+        oos_label=oos_label,
+        left_out=everything.select(sorted(left)),
     )
     _require_known_labels(dataset, source)
     if len(dataset.labels) < 2:

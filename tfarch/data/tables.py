@@ -62,6 +62,7 @@ class Dataset:
         split: a sentence for the reader on how validation and test came about.
         provenance: where the rows come from, ready for JSON.
         oos_label: label of out-of-scope rows; None where it is a class like any other.
+        left_out: the training rows that `data.limit` and `data.shots` leave out.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Dataset:
     split: str
     provenance: dict[str, Any]
     oos_label: str | None
+    left_out: Table
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

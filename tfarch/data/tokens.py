@@ -36,6 +36,12 @@ class Tokens:
         """Tokens of each text, int64 `[n]`."""
         return np.diff(self.offsets)
 
+    @staticmethod
+    def joined(parts: Sequence[Tokens]) -> Tokens:
+        """The texts of all `parts`, one part after another."""
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate([part.lengths for part in parts]))]).astype(np.int64)
+        return Tokens(np.concatenate([part.ids for part in parts]), offsets)
+
     def select(self, rows: np.ndarray) -> Tokens:
         """The texts at `rows` (int `[m]`), in that order."""
         lengths, starts = self.lengths[rows], self.offsets[:-1][rows]

@@ -134,11 +134,29 @@ def training(report: Report) -> Child:
         ("epochs", number_text(made.get("epochs"))),
         ("epoch kept", number_text(best)),
         ("taken on the way from the probe to it", share_text(at(made, "interpolation", "share"))),
+        ("class names trained as rows", _class_names(made.get("class_names"))),
+        ("texts without labels", _unlabelled(made.get("unlabelled"))),
         ("precision", made.get("precision")),
         ("replicas", number_text(made.get("replicas"))),
     ]
     listed = fact_list(facts)
     return [tag("div", plots, class_="plots") if plots else None, listed] if plots or listed else None
+
+
+def _class_names(figures: Report | None) -> str | None:
+    if not figures:
+        return None
+    if "nll_with" not in figures:
+        return "yes, as asked for"
+    why = f"loss of rows that heads have not seen: {figures['nll_with']:.3f} with them, {figures['nll_without']:.3f} without"
+    return f"{'yes' if figures['used'] else 'no'} ({why})"
+
+
+def _unlabelled(figures: Report | None) -> str | None:
+    if not figures:
+        return None
+    source = "training rows that were left out, their labels unseen" if figures["source"] == "rest" else figures["source"]
+    return f"{figures['texts']:,} ({source}), of which {figures['taken']:,} trained as the class that they look like"
 
 
 def classes(report: Report) -> Child:

@@ -24,12 +24,13 @@ from tfarch.compression.pruning import (
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe
 from tfarch.config import Config, TrainConfig
-from tfarch.data.batches import Examples, plan_epoch
+from tfarch.data.batches import plan_epoch
 from tfarch.evaluation.calibration import fit_temperature
 from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
 from tfarch.models.classifier import HEAD, build_classifier, text_vector
 from tfarch.models.spec import spec_as_dict
 from tfarch.models.weights import get_weights, load_weights, save_weights, set_weights
+from tfarch.pipeline.lesson import Lesson, lesson_of
 from tfarch.pipeline.prepare import Part, Prepared, some_rows, spread_rows
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.pipeline.untrained import untrained_vectors
@@ -38,7 +39,7 @@ from tfarch.run_folder import RunFolder
 from tfarch.runtime.head import spread_examples
 from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.logistic import softmax
-from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, class_weights, classification_objective, resolve_freeze
+from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, classification_objective, resolve_freeze
 from tfarch.training.defaults import settled
 from tfarch.training.inference import ClassificationEvaluator, Forward
 from tfarch.training.interpolation import best_between
@@ -52,10 +53,11 @@ KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more co
 def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence: str) -> TrainedClassifier:
     """Fine-tunes (or trains) the classifier; resumes where the same run was interrupted."""
     start = prepared.start
-    settings = settled(config.train, rows=len(prepared.train.texts), structure=start.spec.structure, pretrained=bool(start.weights))
+    lesson = lesson_of(config, prepared, folder.cache)
+    settings = settled(config.train, rows=len(lesson), structure=start.spec.structure, pretrained=bool(start.weights))
     name = start.provenance["name"] if start.weights else start.spec.structure
     say(f"training {name} ({start.spec.layers} layers) on {len(prepared.train.texts):,} texts, {len(prepared.labels)} classes")
-    head = _probe(config, prepared, folder) if start.weights and settings.head_start == "probe" else {}
+    head = _probe(config, prepared, lesson, folder) if start.weights and settings.head_start == "probe" else {}
 
     def build() -> tf.keras.Model:
         model = _classifier(config, prepared)
@@ -63,7 +65,8 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
             set_weights(model, {**start.weights, **head}, source=start.provenance["name"], optional=(HEAD,))
         return model
 
-    model, figures = _fit(config, prepared, folder, "fit", settings, build, (), start.weights)
+    model, figures = _fit(config, prepared, lesson, folder, "fit", settings, build, (), start.weights)
+    figures = {**figures, **lesson.figures}
     data = {"name": prepared.dataset.name, "licence": sample_licence, "sha256": prepared.dataset.sha256}
     trained = TrainedClassifier(
         spec=start.spec,
@@ -97,15 +100,14 @@ def _interpolated(begin: Weights, end: Weights, trained: TrainedClassifier, prep
     return weights, {**figures, "interpolation": {"share": share, "valid_nll": {f"{at:g}": value for at, value in losses.items()}}}
 
 
-def _probe(config: Config, prepared: Prepared, folder: RunFolder) -> Weights:
+def _probe(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder) -> Weights:
     """The head's weights as a linear probe of the untrained encoder gives them; kept in the cache for a run that is resumed."""
-    file = folder.cache / f"probe-{_fingerprint(config, prepared, prepared.start.weights)[:24]}.safetensors"
+    file = folder.cache / f"probe-{_fingerprint(config, prepared, lesson, prepared.start.weights)[:24]}.safetensors"
     if file.is_file():
         return load_weights(file)
-    train = prepared.train
-    rows = some_rows(len(train.texts), ROWS, config.seed)
-    vectors = untrained_vectors(prepared.start, train.tokens.select(rows), folder.cache)
-    kernel, bias = fit_probe(vectors, train.targets[rows], len(prepared.labels))
+    rows = some_rows(len(lesson), ROWS, config.seed)
+    vectors = untrained_vectors(prepared.start, lesson.tokens.select(rows), folder.cache)
+    kernel, bias = fit_probe(vectors, lesson.targets[rows], len(prepared.labels), counts=lesson.counts[rows])
     head = {f"{HEAD}/kernel": kernel, f"{HEAD}/bias": bias}
     save_weights(head, file)
     return head
@@ -125,11 +127,12 @@ def require_fitting(recipe: Recipe, prepared: Prepared) -> None:
 def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, recipe: Recipe, folder: RunFolder) -> TrainedClassifier:
     """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
     weights: Weights = trained.stages[0].weights
+    lesson = lesson_of(config, prepared, folder.cache)
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
         run = {Prune: _prune, QuantisationAware: _quantisation_aware}[type(stage)]
-        weights, done = run(config, prepared, folder, f"{recipe.name}-{number}-{stage.kind}", stage, weights)
+        weights, done = run(config, prepared, lesson, folder, f"{recipe.name}-{number}-{stage.kind}", stage, weights)
         figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(weights)), **done})
     added = _stage(config, recipe.name, trained, weights, prepared, {"recipe": recipe.as_dict(), "stages": figures})
     others = tuple(stage for stage in trained.stages if stage.name != recipe.name)
@@ -138,18 +141,22 @@ def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, rec
     return trained
 
 
-def _prune(config: Config, prepared: Prepared, folder: RunFolder, name: str, stage: Prune, weights: Weights):
-    settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
-    batches = len(plan_epoch(prepared.train.tokens.lengths, settings.batch_size, seed=config.seed, epoch=0))
+def _prune(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder, name: str, stage: Prune, weights: Weights):
+    settings = _stage_settings(config, lesson, stage.epochs, stage.learning_rate)
+    batches = len(plan_epoch(lesson.tokens.lengths, settings.batch_size, seed=config.seed, epoch=0))
     build = _from(config, prepared, weights, lambda model: with_pruning(model, stage, batches * stage.epochs))
-    model, figures = _fit(config, prepared, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped, stage)
+    model, figures = _fit(
+        config, prepared, lesson, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped, stage
+    )
     return weights_of_pruned(model), figures
 
 
-def _quantisation_aware(config: Config, prepared: Prepared, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights):
-    settings = _stage_settings(config, prepared, stage.epochs, stage.learning_rate)
+def _quantisation_aware(
+    config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights
+):
+    settings = _stage_settings(config, lesson, stage.epochs, stage.learning_rate)
     build = _from(config, prepared, weights, lambda model: with_quantisation(model, stage))
-    model, figures = _fit(config, prepared, folder, name, settings, build, _held(weights), weights, stage=stage)
+    model, figures = _fit(config, prepared, lesson, folder, name, settings, build, _held(weights), weights, stage=stage)
     return weights_of_quantised(model), figures
 
 
@@ -158,8 +165,8 @@ def _held(weights: Weights) -> list[Callback]:
     return [HoldZeros(masks)] if masks else []
 
 
-def _stage_settings(config: Config, prepared: Prepared, epochs: int, learning_rate: float) -> TrainConfig:
-    settings = resolve_freeze(config.train, len(prepared.train.texts), pretrained=True)
+def _stage_settings(config: Config, lesson: Lesson, epochs: int, learning_rate: float) -> TrainConfig:
+    settings = resolve_freeze(config.train, len(lesson), pretrained=True)
     # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
     # In float32: under mixed precision TF-MOT would read the weights in half precision, mask them, and write them back.
     return dataclasses.replace(settings, epochs=epochs, learning_rate=learning_rate, monitor="last", patience=0, precision="float32")
@@ -186,6 +193,7 @@ def _classifier(config: Config, prepared: Prepared) -> tf.keras.Model:
 def _fit(
     config: Config,
     prepared: Prepared,
+    lesson: Lesson,
     folder: RunFolder,
     name: str,
     settings: TrainConfig,
@@ -196,8 +204,7 @@ def _fit(
     stage: Prune | QuantisationAware | None = None,
 ):
     """One training, of a recipe's `stage` where one is given: (model with its weights, figures). What is validated is the `plain` form."""
-    train = prepared.train
-    examples = Examples(train.tokens, train.targets, class_weights(train.targets, len(prepared.labels), settings.class_weights))
+    examples = lesson.examples(len(prepared.labels), settings.class_weights)
     valid = prepared.valid.in_scope
     evaluator, plain = ClassificationEvaluator(valid.tokens, valid.targets, prepared.labels), functools.cache(plain)
     shown = [TensorBoard(folder.tensorboard / name, histograms=settings.histograms), ShowProgress(name)]
@@ -208,16 +215,17 @@ def _fit(
         examples,
         lambda model: evaluator(plain(model)),
         layers=prepared.start.spec.layers,
-        fingerprint=_fingerprint(config, prepared, weights, stage),
+        fingerprint=_fingerprint(config, prepared, lesson, weights, stage),
     )
     return trained.model, trained.figures
 
 
-def _fingerprint(config: Config, prepared: Prepared, weights: Weights, stage: Prune | QuantisationAware | None = None) -> str:
+def _fingerprint(
+    config: Config, prepared: Prepared, lesson: Lesson, weights: Weights, stage: Prune | QuantisationAware | None = None
+) -> str:
     """What a training depends on beside its settings: data, structure, the weights that it starts from, and the stage of a recipe."""
-    digest = hashlib.sha256()
-    for part in (prepared.train, prepared.valid):
-        digest.update(part.tokens.ids.tobytes() + part.targets.tobytes())
+    digest = hashlib.sha256(lesson.digest())
+    digest.update(prepared.valid.tokens.ids.tobytes() + prepared.valid.targets.tobytes())
     model = dataclasses.asdict(config.model)
     recipe = None if stage is None else dataclasses.asdict(stage)
     described = [spec_as_dict(prepared.start.spec), prepared.start.provenance, model, prepared.labels, recipe]

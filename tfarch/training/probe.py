@@ -17,7 +17,13 @@ STEPS = 200
 
 
 def fit_probe(
-    features: np.ndarray, targets: np.ndarray, classes: int, *, l2: float = L2, steps: int = STEPS
+    features: np.ndarray,
+    targets: np.ndarray,
+    classes: int,
+    *,
+    counts: np.ndarray | None = None,
+    l2: float = L2,
+    steps: int = STEPS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kernel float32 `[width, classes]` and bias float32 `[classes]` of a softmax regression.
 
@@ -27,19 +33,21 @@ def fit_probe(
     Args:
         features: `[n, width]`.
         targets: class numbers `[n]`.
+        counts: what each row counts in the mean `[n]`; None: all the same.
     """
     centre, scale = features.mean(axis=0), float(features.std(axis=0).mean()) or 1.0
     inputs = ((features - centre) / scale).astype(np.float32)
     rows = len(inputs)
+    share = (np.full(rows, 1.0 / rows) if counts is None else counts / counts.sum()).astype(np.float32)[:, None]
     truth = np.zeros((rows, classes), np.float32)
     truth[np.arange(rows), targets] = 1.0
-    curvature = 0.5 * max(1.0, float(np.linalg.eigvalsh(inputs.T @ inputs / rows)[-1])) + l2
+    curvature = 0.5 * max(1.0, float(np.linalg.eigvalsh(inputs.T @ (share * inputs))[-1])) + l2
     kernel, bias = np.zeros((inputs.shape[1], classes), np.float32), np.zeros(classes, np.float32)
     ahead_kernel, ahead_bias, momentum = kernel, bias, 1.0
     for _ in range(steps):
-        error = softmax(inputs @ ahead_kernel + ahead_bias).astype(np.float32) - truth
-        next_kernel = ahead_kernel - (inputs.T @ error / rows + l2 * ahead_kernel) / curvature
-        next_bias = ahead_bias - error.mean(axis=0) / curvature
+        error = share * (softmax(inputs @ ahead_kernel + ahead_bias).astype(np.float32) - truth)
+        next_kernel = ahead_kernel - (inputs.T @ error + l2 * ahead_kernel) / curvature
+        next_bias = ahead_bias - error.sum(axis=0) / curvature
         next_momentum = (1.0 + (1.0 + 4.0 * momentum**2) ** 0.5) / 2.0
         carried = np.float32((momentum - 1.0) / next_momentum)
         ahead_kernel, ahead_bias = next_kernel + carried * (next_kernel - kernel), next_bias + carried * (next_bias - bias)

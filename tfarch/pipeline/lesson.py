@@ -1,0 +1,149 @@
+"""What the classifier is trained on: the labelled rows, and where they are few, the classes' names as a row each and texts without labels.
+
+A text without a label is taken for the class that a probe of the untrained encoder is surest of (`tfarch.training.self_training`), and counts half.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfarch.config import Config
+from tfarch.data import texts_in
+from tfarch.data.batches import Examples
+from tfarch.data.class_names import spoken
+from tfarch.data.normal_form import normal_form
+from tfarch.data.tokens import Tokens, tokenise
+from tfarch.errors import InputError
+from tfarch.evaluation.out_of_fold import out_of_fold, stratified_folds
+from tfarch.pipeline.prepare import Prepared
+from tfarch.pipeline.untrained import untrained_vectors
+from tfarch.progress import say
+from tfarch.runtime.logistic import softmax
+from tfarch.training import class_weights
+from tfarch.training.probe import fit_probe
+from tfarch.training.self_training import SHARES, self_trained_probe, surest
+
+REST = "rest"  # data.unlabelled: the training rows that were left out
+FEW = 20  # labelled rows of a class, on average, from which on its name adds nothing
+FOLDS = 5
+LABELLED = 2.0  # what a labelled row counts beside texts whose label is a guess
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Texts to train on.
+
+    targets: class numbers int32 `[n]`.
+    counts: what each counts, float32 `[n]`.
+    figures: for the report, how the rows beside the labelled ones came about.
+    """
+
+    tokens: Tokens
+    targets: np.ndarray
+    counts: np.ndarray
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def examples(self, classes: int, weighting: str) -> Examples:
+        """As the Trainer takes them; `weighting` is `train.class_weights`."""
+        return Examples(self.tokens, self.targets, self.counts * class_weights(self.targets, classes, weighting))
+
+    def digest(self) -> bytes:
+        """Equal where the lessons are."""
+        content = (self.tokens.ids, self.tokens.offsets, self.targets, self.counts)
+        return hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in content)).digest()
+
+    def _and(self, tokens: Tokens, targets: np.ndarray, **figures: Any) -> Lesson:
+        return Lesson(
+            Tokens.joined([self.tokens, tokens]),
+            np.concatenate([self.targets, targets]).astype(np.int32),
+            np.concatenate([self.counts, np.ones(len(targets), np.float32)]),
+            {**self.figures, **figures},
+        )
+
+
+def lesson_of(config: Config, prepared: Prepared, cache: Path) -> Lesson:
+    """What `config` lets train beside the labelled rows of `prepared`.
+
+    Raises:
+        InputError: texts without labels are asked for and there are none, or nothing pre-trained that could tell what they are.
+    """
+    train = prepared.train
+    lesson = Lesson(train.tokens, train.targets, np.ones(len(train.targets), np.float32))
+    lesson = _with_class_names(lesson, config, prepared, cache)
+    return _with_unlabelled(lesson, config, prepared, cache) if config.data.unlabelled else lesson
+
+
+def _with_class_names(lesson: Lesson, config: Config, prepared: Prepared, cache: Path) -> Lesson:
+    asked, classes = config.train.class_names, len(prepared.labels)
+    if asked == "never":
+        return lesson
+    names = tokenise([spoken(label) for label in prepared.labels], prepared.start.tokeniser, config.data.max_length)
+    if asked == "always":
+        return lesson._and(names, np.arange(classes), class_names={"used": True})
+    if not prepared.start.weights or len(lesson) >= FEW * classes:
+        return lesson
+    told = {used: _unseen_loss(lesson, names if used else None, config, prepared, cache) for used in (False, True)}
+    figures = {"used": told[True] < told[False], "nll_without": told[False], "nll_with": told[True]}
+    if not figures["used"]:
+        return dataclasses.replace(lesson, figures={"class_names": figures})
+    return lesson._and(names, np.arange(classes), class_names=figures)
+
+
+def _unseen_loss(lesson: Lesson, names: Tokens | None, config: Config, prepared: Prepared, cache: Path) -> float:
+    """Mean negative log-likelihood of the labelled rows by heads that have not seen them, but the classes' `names` where these are given."""
+    classes = len(prepared.labels)
+    vectors = untrained_vectors(prepared.start, lesson.tokens, cache)
+    added = np.empty((0, vectors.shape[1]), np.float32) if names is None else untrained_vectors(prepared.start, names, cache)
+    folds = stratified_folds(lesson.targets, np.arange(len(lesson)), FOLDS, config.seed)
+
+    def fit(features: np.ndarray, targets: np.ndarray, classes: int):
+        return fit_probe(np.concatenate([features, added]), np.concatenate([targets, np.arange(len(added))]), classes)
+
+    probabilities = out_of_fold(vectors, lesson.targets, classes, folds, fit)
+    return float(-np.log(np.maximum(probabilities[np.arange(len(lesson)), lesson.targets], 1e-12)).mean())
+
+
+def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: Path) -> Lesson:
+    place, start, classes = config.data.unlabelled, prepared.start, len(prepared.labels)
+    if not start.weights:
+        raise InputError(f"data.unlabelled={place}: only a pre-trained encoder can tell what they are", mend="leave the setting out")
+    texts = _unlabelled_texts(config, prepared)
+    say(f"{len(texts):,} texts without labels: training on those whose class is surest")
+    tokens = tokenise(texts, start.tokeniser, config.data.max_length, cache)
+    known, unknown = (untrained_vectors(start, each, cache) for each in (lesson.tokens, tokens))
+    counts = LABELLED * lesson.counts
+    kernel, bias = self_trained_probe(known, lesson.targets, counts, unknown, classes)
+    taken, guesses = surest(softmax(unknown @ kernel + bias), SHARES[-2])
+    figures = {"source": place, "texts": len(texts), "taken": len(taken)}
+    return dataclasses.replace(lesson, counts=counts)._and(tokens.select(taken), guesses, unlabelled=figures)
+
+
+def _unlabelled_texts(config: Config, prepared: Prepared) -> Sequence[str]:
+    """Each text once; those left out that are a row of the data, whose label is known or is a figure's to find out.
+
+    Raises:
+        InputError: none is left.
+    """
+    place, dataset = config.data.unlabelled, prepared.dataset
+    found = dataset.left_out.texts if place == REST else texts_in(place, config.data.text_column)
+    seen = {normal_form(text) for part in dataset.parts.values() for text in part.texts}
+    texts = []
+    for text in found:
+        form = normal_form(text)
+        if form and form not in seen:
+            seen.add(form)
+            texts.append(text)
+    if not texts:
+        none = "data.shots and data.limit leave no row out" if place == REST else "holds no text that is not in the data"
+        raise InputError(f"data.unlabelled={place}: {none}", mend="give a file of texts, or leave the setting out")
+    return texts
