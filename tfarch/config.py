@@ -122,7 +122,7 @@ class CompressConfig:
 class OutOfScopeConfig:
     """How the model learns to say "I don't know"."""
 
-    method: Literal["auto", "max_probability", "energy", "mahalanobis", "nearest_neighbour", "adaptive_boundary"] = option(
+    method: Literal["auto", "max_probability", "energy", "mahalanobis", "nearest_neighbour", "adaptive_boundary", "combined"] = option(
         "auto", "score that tells what is in scope; auto: the best on validation's out-of-scope rows, without any energy"
     )
     keep: float = option(0.99, "share of the right answers on validation that are kept where it has no out-of-scope rows", least=0, most=1)

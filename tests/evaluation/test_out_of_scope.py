@@ -117,11 +117,11 @@ def answers_of(vectors, kernel, bias):
 def test_every_method_tells_what_was_trained_on_from_what_was_not():
     vectors, targets, centres = clusters()
     kernel, bias = centres.T.astype(np.float32), (-0.5 * (centres**2).sum(1)).astype(np.float32)
-    scores = fit_scores(vectors, targets, kernel, bias)
+    scores = fit_scores(vectors, targets, kernel, bias, answers_of(vectors, kernel, bias))
     assert tuple(scores) == METHODS
     near, _, _ = clusters(seed=0)
     far = (-centres[targets[::4]] + np.random.default_rng(1).normal(size=(len(targets[::4]), 8))).astype(np.float32)
-    for method in ("mahalanobis", "nearest_neighbour", "adaptive_boundary"):
+    for method in ("mahalanobis", "nearest_neighbour", "adaptive_boundary", "combined"):
         inside, outside = (scores[method](*(answers_of(each, kernel, bias).__dict__.values())) for each in (near, far))
         assert inside.min() > outside.max(), method
 
@@ -129,7 +129,7 @@ def test_every_method_tells_what_was_trained_on_from_what_was_not():
 def test_the_statistics_are_what_they_are_called():
     vectors, targets, _ = clusters(each=30)
     kernel, bias = np.eye(8, 3, dtype=np.float32), np.zeros(3, np.float32)
-    scores = fit_scores(vectors, targets, kernel, bias)
+    scores = fit_scores(vectors, targets, kernel, bias, answers_of(vectors, kernel, bias))
     means = np.stack([vectors[targets == number].mean(0) for number in range(3)])
     whitening = scores["mahalanobis"].statistics["whitening"]
     np.testing.assert_allclose(scores["mahalanobis"].statistics["means"], means @ whitening, rtol=1e-4, atol=1e-5)
@@ -146,7 +146,8 @@ def test_the_statistics_are_what_they_are_called():
 def test_a_class_that_spreads_has_a_wider_boundary():
     vectors, targets, centres = clusters(each=200)
     vectors[targets == 1] = (centres[1] + 3 * (vectors[targets == 1] - centres[1])).astype(np.float32)
-    radii = fit_scores(vectors, targets, np.zeros((8, 3), np.float32), np.zeros(3, np.float32))["adaptive_boundary"].statistics["radii"]
+    head = np.zeros((8, 3), np.float32), np.zeros(3, np.float32)
+    radii = fit_scores(vectors, targets, *head, answers_of(vectors, *head))["adaptive_boundary"].statistics["radii"]
     assert radii.argmax() == 1
 
 
@@ -154,7 +155,7 @@ def test_a_class_that_spreads_has_a_wider_boundary():
 def test_few_rows_and_missing_classes_give_finite_scores(each):
     vectors, targets, _ = clusters(classes=2, each=each)
     kernel, bias = np.ones((8, 5), np.float32), np.zeros(5, np.float32)
-    scores = fit_scores(vectors, targets * 4, kernel, bias)  # classes 1, 2 and 3 have no row
+    scores = fit_scores(vectors, targets * 4, kernel, bias, answers_of(vectors, kernel, bias))  # classes 1, 2 and 3 have no row
     answers = answers_of(vectors, kernel, bias)
     for method, score in scores.items():
         assert np.isfinite(score(answers.probabilities, answers.vectors)).all(), method

@@ -26,7 +26,9 @@ def encoder(tmp_path_factory):
 
 
 def rows_of(names=WORDS):
-    return [(" ".join((*filler[:2], word, word, *filler[2:])), name) for word, name in zip(WORDS, names, strict=True) for filler in FILLERS[:12]]
+    return [
+        (" ".join((*filler[:2], word, word, *filler[2:])), name) for word, name in zip(WORDS, names, strict=True) for filler in FILLERS[:12]
+    ]
 
 
 def config_of(data, encoder, *, data_settings=None, **train):

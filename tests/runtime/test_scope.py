@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfarch.runtime.scope import METHODS, ScopeRule, Score, unit
+from tfarch.runtime.scope import METHODS, ScopeRule, Score, typical, unit
 
 ROWS, WIDTH, CLASSES = 50, 6, 4
 RANDOM = np.random.default_rng(0)
@@ -13,6 +13,17 @@ LOGITS = VECTORS @ KERNEL + BIAS
 PROBABILITIES = (np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)).astype(np.float32)
 NEIGHBOURS = unit(RANDOM.normal(size=(30, WIDTH)))
 CENTRES, RADII = unit(RANDOM.normal(size=(CLASSES, WIDTH))) * 0.8, RANDOM.uniform(0.2, 1.0, CLASSES).astype(np.float32)
+STATISTICS = {
+    "kernel": KERNEL,
+    "bias": BIAS,
+    "whitening": np.eye(WIDTH, dtype=np.float32),
+    "means": CENTRES,
+    "neighbours": NEIGHBOURS,
+    "nth": np.array(1),
+    "centres": CENTRES,
+    "radii": RADII,
+    "typical": np.array([[0.5, 2.0, 0.4], [1.0, 3.0, 0.2]], np.float32),
+}
 
 
 def test_the_highest_probability_is_read_off():
@@ -68,33 +79,44 @@ def test_a_row_below_the_threshold_is_rejected_and_one_at_it_is_not():
     assert not ScopeRule(score, float(scores.min())).rejects(PROBABILITIES, None).any()
 
 
+def test_what_is_combined_counts_in_deviations_from_what_is_typical():
+    found = Score("combined", STATISTICS)(PROBABILITIES, VECTORS)
+    highest = PROBABILITIES.max(axis=1)
+    parts = [
+        np.log(highest / (1 - highest)),
+        *(Score(method, STATISTICS)(PROBABILITIES, VECTORS) for method in ("energy", "nearest_neighbour")),
+    ]
+    mean, spread = STATISTICS["typical"]
+    np.testing.assert_allclose(found, sum((part - m) / s for part, m, s in zip(parts, mean, spread, strict=True)), rtol=1e-5)
+
+
+def test_over_the_rows_that_are_typical_it_is_nothing_on_average():
+    measured = typical((PROBABILITIES, VECTORS), STATISTICS)
+    assert Score("combined", {**STATISTICS, "typical": measured})(PROBABILITIES, VECTORS).mean() == pytest.approx(0, abs=1e-5)
+    assert (measured[1] > 0).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_no_row_gives_no_score(method):
-    statistics = {
-        "kernel": KERNEL,
-        "bias": BIAS,
-        "whitening": np.eye(WIDTH),
-        "means": CENTRES,
-        "neighbours": NEIGHBOURS,
-        "nth": np.array(1),
-    }
-    score = Score(method, statistics | {"centres": CENTRES, "radii": RADII})
-    assert score(np.empty((0, CLASSES)), np.empty((0, WIDTH))).shape == (0,)
+    assert Score(method, STATISTICS)(np.empty((0, CLASSES)), np.empty((0, WIDTH))).shape == (0,)
+
+
+def statistics_of(method):
+    """Those that the method has in a bundle, and no others."""
+    names = {
+        "max_probability": (),
+        "energy": ("kernel", "bias"),
+        "mahalanobis": ("whitening", "means"),
+        "nearest_neighbour": ("neighbours", "nth"),
+        "adaptive_boundary": ("centres", "radii"),
+        "combined": ("kernel", "bias", "neighbours", "nth", "typical"),
+    }[method]
+    return {name: STATISTICS[name] for name in names}
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_class_that_is_added_is_in_scope_and_can_be_left_again(method):
-    statistics = {
-        "kernel": KERNEL,
-        "bias": BIAS,
-        "whitening": np.eye(WIDTH, dtype=np.float32),
-        "means": CENTRES,
-        "neighbours": NEIGHBOURS,
-        "nth": np.array(1),
-        "centres": CENTRES,
-        "radii": RADII,
-    }
-    score = Score(method, statistics)
+    score = Score(method, statistics_of(method))
     new = (5 + RANDOM.normal(size=(4, WIDTH)) / 10).astype(np.float32)
     wider = score.with_class(np.full(WIDTH, 2.0, np.float32), 0.0, new)
     if method != "max_probability":

@@ -16,6 +16,7 @@ METHOD_NAMES = {
     "mahalanobis": "Mahalanobis distance",
     "nearest_neighbour": "nearest training row",
     "adaptive_boundary": "adaptive boundary",
+    "combined": "probability, energy and nearest row",
 }
 SIGNIFICANCE = 0.05  # the p-value above which a difference is called chance
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfarch.runtime.scope import METHODS, Score, unit
+from tfarch.runtime.scope import METHODS, Score, typical, unit
 
 AUTO = "auto"
 DEFAULT = "energy"  # the method where no out-of-scope row tells more
@@ -52,13 +52,14 @@ class Choice:
         return {"method": self.method, "threshold": self.threshold, "valid": valid}
 
 
-def fit_scores(vectors: np.ndarray, targets: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> dict[str, Score]:
+def fit_scores(vectors: np.ndarray, targets: np.ndarray, kernel: np.ndarray, bias: np.ndarray, inside: Answers) -> dict[str, Score]:
     """Every score of `METHODS` with its statistics, float32 (neighbours float16).
 
     Args:
         vectors: text vectors `[n, width]` of training rows in scope.
         targets: their class numbers `[n]`; the distances are to the classes that occur.
         kernel, bias: the head's, `[width, classes]` and `[classes]`.
+        inside: of rows in scope that were not trained on: what is typical there.
     """
     vectors = np.asarray(vectors, np.float64)
     targets = np.unique(targets, return_inverse=True)[1]
@@ -71,12 +72,15 @@ def fit_scores(vectors: np.ndarray, targets: np.ndarray, kernel: np.ndarray, bia
     whitening = np.linalg.cholesky(np.linalg.inv(shrunk))
     units = unit(vectors)
     centres = _means(units, targets)
+    energy = {"kernel": kernel, "bias": bias}
+    nearest = {"neighbours": units.astype(np.float16), "nth": np.array(min(NEIGHBOUR, len(units)), np.int32)}
     statistics = {
         "max_probability": {},
-        "energy": {"kernel": kernel, "bias": bias},
+        "energy": energy,
         "mahalanobis": {"whitening": whitening, "means": means @ whitening},
-        "nearest_neighbour": {"neighbours": units.astype(np.float16), "nth": np.array(min(NEIGHBOUR, len(units)), np.int32)},
+        "nearest_neighbour": nearest,
         "adaptive_boundary": {"centres": centres, "radii": _radii(units, targets, centres)},
+        "combined": {**energy, **nearest, "typical": typical((inside.probabilities, inside.vectors), {**energy, **nearest})},
     }
     return {method: Score(method, {name: _stored(array) for name, array in statistics[method].items()}) for method in METHODS}
 

@@ -151,4 +151,5 @@ def _scores(arrays: Mapping[str, np.ndarray]) -> dict[str, Score]:
     found = {
         method: {name.partition("/")[2]: array for name, array in arrays.items() if name.startswith(f"{method}/")} for method in METHODS
     }
-    return {method: Score(method, statistics) for method, statistics in found.items()}
+    # A run of an older version has not fitted every method.
+    return {method: Score(method, statistics) for method, statistics in found.items() if statistics or method == "max_probability"}

@@ -253,10 +253,11 @@ def _stage(config: Config, name: str, trained: TrainedClassifier, weights: Weigh
     outside_logits, outside_vectors = forward(prepared.valid.out_of_scope)
     known = prepared.train.select(spread_rows(prepared.train.targets, KNOWN_PER_CLASS, config.seed))
     known_vectors = forward(known)[1]
-    scores = fit_scores(known_vectors, known.targets, *(weights[f"{HEAD}/{part}"] for part in ("kernel", "bias")))
+    inside = Answers(softmax(logits / temperature.value), vectors)
+    scores = fit_scores(known_vectors, known.targets, weights[f"{HEAD}/kernel"], weights[f"{HEAD}/bias"], inside)
     choice, tried = choose(
         scores,
-        Answers(softmax(logits / temperature.value), vectors),
+        inside,
         valid.targets,
         Answers(softmax(outside_logits / temperature.value), outside_vectors),
         **dataclasses.asdict(config.out_of_scope),

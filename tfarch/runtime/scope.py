@@ -43,12 +43,31 @@ def _adaptive_boundary(probabilities: np.ndarray, vectors: np.ndarray, statistic
     return -(distances / statistics["radii"]).min(axis=1)
 
 
+def _parts(probabilities: np.ndarray, vectors: np.ndarray, statistics: Statistics) -> np.ndarray:
+    """What `combined` adds up, `[n, 3]`: the log odds of the likeliest class, the energy, the cosine to the nearest training row."""
+    highest = np.minimum(probabilities.max(axis=1).astype(np.float64), 1 - 1e-9)
+    odds = np.log(highest) - np.log1p(-highest)
+    return np.stack([odds, _energy(probabilities, vectors, statistics), _nearest_neighbour(probabilities, vectors, statistics)], axis=1)
+
+
+def _combined(probabilities: np.ndarray, vectors: np.ndarray, statistics: Statistics) -> np.ndarray:
+    mean, spread = statistics["typical"]
+    return ((_parts(probabilities, vectors, statistics) - mean) / spread).sum(axis=1)
+
+
+def typical(answers: tuple[np.ndarray, np.ndarray], statistics: Statistics) -> np.ndarray:
+    """Mean and spread, float32 `[2, 3]`, of what `combined` adds up, over (probabilities, vectors) in scope that were not trained on."""
+    parts = _parts(*answers, statistics)
+    return np.stack([parts.mean(axis=0), np.maximum(parts.std(axis=0), 1e-6)]).astype(np.float32)
+
+
 _SCORES: dict[str, tuple[Callable[[np.ndarray, np.ndarray, Statistics], np.ndarray], tuple[str, ...]]] = {
     "max_probability": (_max_probability, ()),
     "energy": (_energy, ("kernel", "bias")),
     "mahalanobis": (_mahalanobis, ("whitening", "means")),
     "nearest_neighbour": (_nearest_neighbour, ("neighbours", "nth")),
     "adaptive_boundary": (_adaptive_boundary, ("centres", "radii")),
+    "combined": (_combined, ("kernel", "bias", "neighbours", "nth", "typical")),
 }
 METHODS = tuple(_SCORES)
 
@@ -66,6 +85,8 @@ class Score:
     - `nearest_neighbour`: the cosine to the `nth` nearest of the training rows' vectors (Sun et al. 2022); `neighbours` `[rows, width]`, of length 1.
     - `adaptive_boundary`: minus the smallest distance to a class's centre, in radii of that class (after Zhang et al. 2021, whose radius is
       where a class ends; here one factor, the threshold, stretches all radii); `centres` `[classes, width]` of unit vectors, `radii` `[classes]`.
+    - `combined`: the sum of the log odds of the likeliest class, the energy and the nearest neighbour's cosine, each in standard deviations from what
+      is `typical` `[2, 3]` (mean and deviation) in scope; the arrays of the latter two.
 
     statistics: the arrays by name.
 
@@ -92,15 +113,15 @@ class Score:
         """The score where a class was added to the model: its column of the head `[width]`, its bias, and text vectors `[n, width]` of its examples."""
         known, units = self.statistics, unit(vectors)
         added: dict[str, np.ndarray] = {}
-        if self.method == "energy":
-            added = {"kernel": np.concatenate([known["kernel"], kernel[:, None]], axis=1), "bias": np.append(known["bias"], bias)}
-        elif self.method == "mahalanobis":
-            added = {"means": np.concatenate([known["means"], vectors.mean(axis=0, keepdims=True) @ known["whitening"]])}
-        elif self.method == "nearest_neighbour":
-            added = {"neighbours": np.concatenate([known["neighbours"], units.astype(known["neighbours"].dtype)])}
-        elif self.method == "adaptive_boundary":
+        if "kernel" in known:
+            added |= {"kernel": np.concatenate([known["kernel"], kernel[:, None]], axis=1), "bias": np.append(known["bias"], bias)}
+        if "means" in known:
+            added["means"] = np.concatenate([known["means"], vectors.mean(axis=0, keepdims=True) @ known["whitening"]])
+        if "neighbours" in known:
+            added["neighbours"] = np.concatenate([known["neighbours"], units.astype(known["neighbours"].dtype)])
+        if "centres" in known:
             centre = units.mean(axis=0, keepdims=True)
-            added = {"centres": np.concatenate([known["centres"], centre]), "radii": np.append(known["radii"], np.median(known["radii"]))}
+            added |= {"centres": np.concatenate([known["centres"], centre]), "radii": np.append(known["radii"], np.median(known["radii"]))}
         return Score(self.method, {**known, **added})
 
     def without_classes(self, classes: int, rows: int) -> Score:
