@@ -16,16 +16,13 @@ The run of the first seed lies in `<out>/seed_0`, for the other benchmarks. A ru
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.workers import BENCH_PYTHON, table, timed
+from benchmarks.simple_ways import simple_ways
+from benchmarks.workers import table, timed
 
 VARIANTS = ("float32", "dynamic_int8")
 
@@ -46,7 +43,7 @@ def main() -> int:
     accuracies = {variant: [100 * run["accuracy"][variant] for run in runs.values()] for variant in VARIANTS}
     summary = [f"{statistics.mean(values):.2f} % ({min(values):.2f} to {max(values):.2f})" for values in accuracies.values()]
     rows.append(["**tfarch, mean (lowest to highest)**", *(f"**{each}**" for each in summary), "", ""])
-    baselines = {} if options.no_baselines else _baselines(options.out / f"seed_{options.seeds[0]}")
+    baselines = {} if options.no_baselines else simple_ways(options.out / f"seed_{options.seeds[0]}", ("train", "valid"))
     for name, found in baselines.items():
         rows.append(
             [f"{name.replace('_', ' ')} ({found['settings']})", f"{100 * found['accuracy']:.2f} %", "", f"{found['seconds']:.0f} s", ""]
@@ -75,49 +72,6 @@ def _run(options: argparse.Namespace, seed: int) -> dict:
     figures.write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
     print(f"  {whole['accuracy']}, {whole['seconds']:.0f} s", file=sys.stderr)
     return whole
-
-
-def _baselines(run: Path) -> dict:
-    """The simple ways on the run's rows: training and validation together, and the frozen vectors of the untrained encoder."""
-    from tfarch.quiet import start_tensorflow
-
-    start_tensorflow()
-    import tensorflow as tf
-
-    from tfarch.config import Config
-    from tfarch.models.encoder import body, text_inputs
-    from tfarch.models.weights import set_weights
-    from tfarch.pipeline.prepare import prepare
-    from tfarch.training.inference import Forward
-
-    prepared = prepare(Config().with_file(run / "config.yaml"), run / "cache")
-    inputs = text_inputs()
-    encoder = tf.keras.Model(inputs, body(prepared.start.spec, inputs))
-    set_weights(encoder, prepared.start.weights)
-    forward = Forward(encoder)
-    parts = {"train": (prepared.train, prepared.valid.in_scope), "test": (prepared.test.in_scope,)}
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        for name, tables in parts.items():
-            with open(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as stream:
-                writer = csv.writer(stream)
-                writer.writerow(["text", "label"])
-                writer.writerows(
-                    (text, prepared.labels[target]) for part in tables for text, target in zip(part.texts, part.targets, strict=True)
-                )
-        np.savez(
-            folder / "features.npz", **{name: np.concatenate([forward(part.tokens) for part in tables]) for name, tables in parts.items()}
-        )
-        command = [
-            str(BENCH_PYTHON),
-            "-m",
-            "benchmarks.baselines",
-            "--train",
-            str(folder / "train.csv"),
-            "--test",
-            str(folder / "test.csv"),
-        ]
-        return json.loads(timed([*command, "--features", str(folder / "features.npz")])["stdout"])
 
 
 if __name__ == "__main__":

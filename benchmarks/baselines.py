@@ -1,11 +1,11 @@
 """What simple ways reach on the same rows, in the bench environment: majority, TF-IDF with logistic regression, fastText, and the frozen encoder
 with logistic regression.
 
-Each gets all labelled rows that our run had (training and validation), and its settings by five-fold cross-validation on them, never on the test:
+Each gets the labelled rows that our run had, and its settings by five-fold cross-validation on them, never on the test:
 TF-IDF over words, word pairs and character 3- to 5-grams with C in 1 to 100; fastText by its own autotuning on a tenth of the rows (60 s), then
 trained anew on all; the frozen encoder's mean-pooled vectors with C in 1 to 1,000. Rows out of scope are left out.
 
-`benchmarks.accuracy` writes the files and calls this one. What it costs: 3 to 8 minutes on 2 cores for BANKING77. What it last gave: RESULTS.md.
+`benchmarks.simple_ways` writes the files and calls this one. What it costs: 3 to 8 minutes on 2 cores for BANKING77. What it last gave: RESULTS.md.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--features", type=Path, help="NPZ with the frozen encoder's vectors: train [n, width] and test [m, width]")
     parser.add_argument("--oos-label", default="oos")
+    parser.add_argument("--only", nargs="+", metavar="WAY", help="of majority, tfidf, fasttext, frozen; default: all")
     options = parser.parse_args()
     train = [row for file in options.train for row in _rows(file, options.oos_label)]
     test = _rows(options.test, options.oos_label)
@@ -41,17 +42,20 @@ def main() -> int:
         results[name] = {"accuracy": right, "settings": settings, "seconds": time.perf_counter() - started}
         print(f"{name}: {right:.4f} ({settings})", file=sys.stderr, flush=True)
 
-    started = time.perf_counter()
-    values, counts = np.unique(labels, return_counts=True)
-    score("majority", [values[counts.argmax()]] * len(truth), "the most frequent label", started)
+    def asked(way: str) -> bool:
+        return options.only is None or way in options.only
 
-    started = time.perf_counter()
-    score("tfidf_logistic_regression", *_tfidf(texts, labels, test_texts), started)
-
-    started = time.perf_counter()
-    score("fasttext", *_fasttext(texts, labels, test_texts), started)
-
-    if options.features:
+    if asked("majority"):
+        started = time.perf_counter()
+        values, counts = np.unique(labels, return_counts=True)
+        score("majority", [values[counts.argmax()]] * len(truth), "the most frequent label", started)
+    if asked("tfidf"):
+        started = time.perf_counter()
+        score("tfidf_logistic_regression", *_tfidf(texts, labels, test_texts), started)
+    if asked("fasttext"):
+        started = time.perf_counter()
+        score("fasttext", *_fasttext(texts, labels, test_texts), started)
+    if options.features and asked("frozen"):
         started = time.perf_counter()
         features = np.load(options.features)
         score("frozen_encoder_logistic_regression", *_frozen(features["train"], labels, features["test"]), started)
