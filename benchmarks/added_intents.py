@@ -7,7 +7,7 @@ left-out intent, drawn too, are its examples. The answers are those of the bundl
 - each intent added alone to a copy of the bundle, by the function that the verb `add-intent` calls; beside it the verb as a whole process, which also asks
   validation's rows before and after;
 - all of them added to one copy, one after another;
-- trained anew: `run` on the same rows and the examples of all left-out intents, of which it holds a few out for validation as of any rows.
+- trained anew: `run` on the same rows and the examples of all left-out intents (of each ten it holds one out for validation, where no file gives it).
 
 The runs have the default settings but for what bears on no answer and is left out (label errors, other variants, most of the latency): a user's run takes longer.
 Intervals are Wilson's over the test rows; how the figures would differ with other intents they do not tell. The mean over the intents added alone has the interval
