@@ -30,7 +30,7 @@ def test_the_committed_notebook_is_that_of_the_source_and_has_outputs(source):
 def test_customer_service_runs(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = jupytext.read(ROOT / "notebooks" / "customer_service.py")
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
     shown = outputs_of(notebook)
     assert "* dynamic_int8" in shown, "the table of variants, with the one that ships"
     assert "bundle/model.tflite" in shown
