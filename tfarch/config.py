@@ -76,7 +76,9 @@ class ModelConfig:
 class TrainConfig:
     """How the model is trained."""
 
-    epochs: int = option(0, "passes over the training rows (0: 4; on small data 5, from random weights up to 10)", least=0)
+    epochs: int = option(
+        0, "passes over the training rows (0: 4; on small data 5, from random weights up to 10, with unlabelled texts 3)", least=0
+    )
     batch_size: int = option(32, "examples of one update, over all replicas", least=1)
     optimizer: Literal["adamw", "adam", "sgd"] = option("adamw", "adamw, adam or sgd (momentum 0.9)")
     learning_rate: float = option(

@@ -26,6 +26,14 @@ def test_the_rate_from_pretrained_weights_rises_with_the_rows_within_bounds():
     assert rates == pytest.approx([1e-4, 1.03e-4, 1.72e-4, 2.5e-4, 2.5e-4], rel=0.01)
 
 
+def test_labels_that_are_guesses_get_few_epochs_at_the_low_peak():
+    found = settled(TrainConfig(), rows=3_000, structure="encoder", pretrained=True, guesses=True)
+    assert found.epochs == 3
+    assert found.learning_rate == pytest.approx(1e-4)
+    said = settled(TrainConfig(epochs=7, learning_rate=0.5), rows=3_000, structure="encoder", pretrained=True, guesses=True)
+    assert (said.epochs, said.learning_rate) == (7, 0.5)
+
+
 def test_what_the_user_said_stays():
     said = dataclasses.replace(TrainConfig(), epochs=3, learning_rate=0.5, freeze=[])
     assert settled(said, rows=100, structure="encoder", pretrained=True) == said

@@ -54,9 +54,12 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
     """Fine-tunes (or trains) the classifier; resumes where the same run was interrupted."""
     start = prepared.start
     lesson = lesson_of(config, prepared, folder.cache)
-    settings = settled(config.train, rows=len(lesson), structure=start.spec.structure, pretrained=bool(start.weights))
+    basis = {"structure": start.spec.structure, "pretrained": bool(start.weights), "guesses": "unlabelled" in lesson.figures}
+    settings = settled(config.train, rows=len(lesson), **basis)
     name = start.provenance["name"] if start.weights else start.spec.structure
-    say(f"training {name} ({start.spec.layers} layers) on {len(prepared.train.texts):,} texts, {len(prepared.labels)} classes")
+    labelled, more = len(prepared.train.texts), len(lesson) - len(prepared.train.texts)
+    beside = f" and {more:,} names or texts without labels" if more else ""
+    say(f"training {name} ({start.spec.layers} layers) on {labelled:,} texts{beside}, {len(prepared.labels)} classes")
     head = _probe(config, prepared, lesson, folder) if start.weights and settings.head_start == "probe" else {}
 
     def build() -> tf.keras.Model:
