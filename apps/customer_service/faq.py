@@ -19,10 +19,13 @@ import yaml
 from tfarch.config import yaml_errors
 from tfarch.errors import InputError
 from tfarch.runtime import Classifier
-from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights
+from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights, passages
+from tfarch.runtime.scope import unit
 
-# Of the cosine to the question, that to the answer, and the words: near what the sample's queries give (`fitted`), for a company that has none yet.
-DEFAULT_WEIGHTS = Weights((10.0, 10.0, 6.0), 5.0)
+FIELDS = 3  # of an entry that have text vectors: its question, its answer, both together
+# Of the cosines to these, and of the words, for a company that has no queries yet: their sum and "none of them" as the sample's queries give (`fitted`), the
+# fields alike, as which of them tells most differs from one FAQ to another.
+DEFAULT_WEIGHTS = Weights((7.0, 7.0, 7.0, 5.0), 5.0)
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,15 @@ class Faq:
 
     Args:
         entries: in their order.
-        vectors: text vectors of questions and answers, `[2, entries, width]`, by the classifier that will be asked.
-        weights: of the cosine to the question, that to the answer, the words of both, and "none of them".
+        vectors: text vectors of the entries' fields, `[3, entries, width]`, by the classifier that will be asked (`entry_vectors`).
+        weights: of the cosine to each field, of the words of question and answer, and of "none of them".
     """
 
     def __init__(self, entries: Sequence[Entry], vectors: np.ndarray, weights: Weights = DEFAULT_WEIGHTS):
-        if vectors.shape[:2] != (2, len(entries)):
+        if vectors.shape[:2] != (FIELDS, len(entries)):
             raise ValueError(f"{len(entries)} entries and vectors {vectors.shape}")
+        if len(weights.features) != FIELDS + 1:
+            raise ValueError(f"{len(weights.features)} weights, not {FIELDS + 1}")
         self.entries, self.vectors, self.weights = tuple(entries), vectors, weights
         self._words = Words([entry.text for entry in entries]) if entries else None
 
@@ -80,8 +85,17 @@ class Faq:
 
 
 def entry_vectors(entries: Sequence[Entry], classifier: Classifier) -> np.ndarray:
-    """Text vectors of the questions and of the answers, `[2, entries, width]`."""
-    return np.stack([classifier.vectors([getattr(entry, field) for entry in entries]) for field in ("question", "answer")])
+    """Text vectors `[3, entries, width]` of the questions, the answers, and both together; a long answer has the mean of its passages' vectors."""
+    pieces = [(place, passage) for place, entry in enumerate(entries) for passage in passages(entry.answer)]
+    places = np.array([place for place, _ in pieces], np.int64)
+    alone = unit(classifier.vectors([passage for _, passage in pieces]))
+    together = unit(classifier.vectors([f"{entries[place].question} {passage}" for place, passage in pieces]))
+    fields = np.zeros((FIELDS, len(entries), alone.shape[1]), np.float32)
+    fields[0] = classifier.vectors([entry.question for entry in entries])
+    for field, vectors in ((fields[1], alone), (fields[2], together)):
+        np.add.at(field, places, vectors)
+        field /= np.bincount(places, minlength=len(entries))[:, None]
+    return fields
 
 
 def read_faq(file: str | Path) -> tuple[Entry, ...]:

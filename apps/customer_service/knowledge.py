@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from apps.customer_service.answers import AnswerBook, answer_book, read_answers
-from apps.customer_service.faq import Entry, Faq, entries_of, entry_vectors, read_faq, read_queries
+from apps.customer_service.faq import FIELDS, Entry, Faq, entries_of, entry_vectors, read_faq, read_queries
 from apps.customer_service.router import DEFAULT, INTENT, NOBODY, Router, fit_router
 from apps.customer_service.router import FAQ as FROM_FAQ
 from tfarch.config import dump_yaml, read_yaml
@@ -51,16 +51,17 @@ def load_knowledge(bundle: str | Path, classifier: Classifier) -> Knowledge:
     found = read_bundle(bundle, verify=False)
     described = found.description.get(FIELD)
     if described is None:
-        return Knowledge(AnswerBook({}, {}, {}), Faq((), np.empty((2, 0, 0))))
+        return Knowledge(AnswerBook({}, {}, {}), Faq((), np.empty((FIELDS, 0, 0))))
     answers = read_answers(found.path(ANSWERS)) if ANSWERS in found.description["files"] else AnswerBook({}, {}, {})
     entries = read_faq(found.path(FAQ)) if FAQ in found.description["files"] else ()
     try:
         weights = Weights(tuple(described["search"]["features"]), described["search"]["none"])
         router, maker = Router.from_dict(described["router"]), described["model_sha256"]
-    except (KeyError, TypeError) as error:
+        nothing = Faq((), np.empty((FIELDS, 0, 0)), weights)
+    except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{FIELD} is damaged: {error}", file=found.path("bundle.json"), mend=MEND) from error
     if not entries:
-        return Knowledge(answers, Faq((), np.empty((2, 0, 0)), weights), router)
+        return Knowledge(answers, nothing, router)
     if maker != found.description["files"][found.description["model"]["file"]]:
         return Knowledge(answers, Faq.of(entries, classifier, weights), router)
     try:

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.customer_service.faq import Entry, Faq, entries_of, read_faq, read_queries
+from apps.customer_service.faq import Entry, Faq, entries_of, entry_vectors, read_faq, read_queries
 from tfarch.errors import InputError
+from tfarch.runtime.retrieval import Weights
 
 SAMPLE = Path(__file__).parents[2] / "apps/customer_service/data"
 ENTRIES = (Entry("ip", "Can I have a static IP?", "Yes, in the app."), Entry("eco", "Are you green?", "Our trees say so."))
-VECTORS = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.2], [0.2, 1.0]]])
+VECTORS = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.2], [0.2, 1.0]], [[1.0, 0.1], [0.1, 1.0]]])
 
 
 def test_the_entry_whose_vector_and_words_are_near_is_the_most_probable():
@@ -25,8 +26,31 @@ def test_a_question_far_from_every_entry_has_none():
     assert Faq(ENTRIES, VECTORS).probabilities(["who won"], np.array([[-1.0, -1.0]])).argmax() == 2
 
 
+def test_a_long_answer_is_read_whole_passage_by_passage():
+    class Lengths:
+        """Gives a text the vector (its words, 1)."""
+
+        def vectors(self, texts):
+            return np.array([[len(text.split()), 1.0] for text in texts])
+
+    long = Entry("long", "How is it?", f"{'word ' * 19}end. {'word ' * 24}end.")  # 20 and 25 words: two passages
+    question, answer, both = entry_vectors([ENTRIES[0], long], Lengths())
+    assert question.tolist() == [[6.0, 1.0], [3.0, 1.0]]
+    directions = [np.array([words, 1.0]) / np.hypot(words, 1.0) for words in (20, 25, 23, 28)]
+    np.testing.assert_allclose(answer[1], (directions[0] + directions[1]) / 2, rtol=1e-6)
+    np.testing.assert_allclose(both[1], (directions[2] + directions[3]) / 2, rtol=1e-6)
+    np.testing.assert_allclose(answer[0], np.array([4, 1]) / np.hypot(4, 1), rtol=1e-6)
+
+
+def test_vectors_or_weights_of_other_fields_are_refused():
+    with pytest.raises(ValueError, match="2 entries"):
+        Faq(ENTRIES, VECTORS[:2])
+    with pytest.raises(ValueError, match="3 weights, not 4"):
+        Faq(ENTRIES, VECTORS, Weights((10.0, 10.0, 6.0), 5.0))
+
+
 def test_an_empty_faq_never_answers():
-    np.testing.assert_array_equal(Faq((), np.empty((2, 0, 0))).probabilities(["a", "b"], np.zeros((2, 2))), np.ones((2, 1)))
+    np.testing.assert_array_equal(Faq((), np.empty((3, 0, 0))).probabilities(["a", "b"], np.zeros((2, 2))), np.ones((2, 1)))
 
 
 def test_weights_are_fitted_on_questions_whose_entry_is_known():

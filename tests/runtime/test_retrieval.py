@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfarch.runtime.logistic import softmax
-from tfarch.runtime.retrieval import NONE, Weights, Words, conditional_logit, cosines, fit_weights
+from tfarch.runtime.retrieval import NONE, Weights, Words, conditional_logit, cosines, fit_weights, passages
 
 TEXTS = ["static ip address", "parental controls for kids", "a static fee", "the of and"]
 
@@ -33,6 +33,25 @@ def test_a_question_without_a_shared_word_scores_nothing(question):
 
 def test_texts_of_stop_words_alone_can_be_searched():
     np.testing.assert_array_equal(Words(["the", "of"]).scores(["the static"]), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("One two. Three four five.", ["One two. Three four five."]),
+        ("One two three. Four five.", ["One two three. Four five."]),
+        ("One two three four! Five six?", ["One two three four!", "Five six?"]),
+        ("one two three four five six seven", ["one two three four five", "six seven"]),
+        (
+            "Hi. one two three four five six seven eight nine ten eleven. Bye.",
+            ["Hi.", "one two three four five", "six seven eight nine ten", "eleven. Bye."],
+        ),
+        ("one\ntwo  three", ["one two three"]),
+        ("", [""]),
+    ],
+)
+def test_a_long_text_is_cut_at_the_ends_of_sentences_where_it_can_be(text, pieces):
+    assert passages(text, 5) == pieces
 
 
 def test_cosines_do_not_see_the_length():

@@ -8,6 +8,7 @@ probability that an entry answers the question, or that none does. The weights a
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ import numpy as np
 from tfarch.runtime.logistic import log_sum_exp, minimise, softmax
 from tfarch.runtime.scope import unit
 
+PASSAGE = 40  # words that an encoder of 64 tokens reads whole, a question before them
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 NONE = -1  # the target of a question that no entry answers
 
 
@@ -65,6 +68,20 @@ class Words:
 
     def _tokens(self, texts: Sequence[str]) -> list[list[str]]:
         return self._library.tokenize(list(texts), stopwords="en", return_ids=False, show_progress=False)
+
+
+def passages(text: str, most: int = PASSAGE) -> list[str]:
+    """A text cut into pieces of at most `most` words, at the ends of sentences and lines where it can; whole sentences share a piece while there is room."""
+    pieces: list[list[str]] = [[]]
+    for sentence in _SENTENCE_END.split(text.strip()):
+        words = sentence.split()
+        if len(pieces[-1]) + len(words) > most and pieces[-1]:
+            pieces.append([])
+        while len(words) > most:
+            pieces[-1:] = [words[:most], []]
+            words = words[most:]
+        pieces[-1] += words
+    return [" ".join(piece) for piece in pieces if piece] or [text]
 
 
 def cosines(questions: np.ndarray, entries: np.ndarray) -> np.ndarray:
