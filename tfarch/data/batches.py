@@ -40,7 +40,16 @@ class Examples:
     weights: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return len(self.targets)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """The length that each row asks of its batch, in tokens, int64 `[n]`."""
+        return self.tokens.lengths
+
+    def count_tokens(self, rows: np.ndarray) -> int:
+        """Tokens of `rows` together."""
+        return int(self.tokens.lengths[rows].sum())
 
     def batch(self, batch: Batch, total_weight: float) -> dict[str, np.ndarray]:
         """The tensors of one batch: ids, mask, segment_ids `[batch, length]`, targets `[batch, ...]`, weights `[batch]` over `total_weight`."""

@@ -85,7 +85,7 @@ class Trainer:
         Args:
             build: makes the model, with its starting weights; called inside the strategy's scope.
             objective: loss of each example, float32 `[batch]`.
-            examples: training rows.
+            examples: training rows; what a row gives to a batch, one text or a pair of texts, is theirs to say.
             evaluate: validation metrics after each epoch; `settings.monitor` names one of them.
             layers: encoder layers, for layer-wise learning-rate decay.
             fingerprint: what else the run depends on (the data, the structure); with other settings or another fingerprint nothing is resumed.
@@ -123,7 +123,6 @@ class Trainer:
             model.optimizer = optimizer  # TF-MOT reads the step from here
 
         # where the run stands
-        lengths = examples.tokens.lengths
         plan = self._plan(examples, 0, replicas)
         steps = len(plan) * settings.epochs
         rate = learning_rate(settings.learning_rate, steps, warmup=settings.warmup, decay=settings.schedule)
@@ -163,7 +162,7 @@ class Trainer:
                     state.step += 1
                     state.loss_sum += loss
                     state.examples += sum(int((batch.rows >= 0).sum()) for batch in planned)
-                    state.tokens += sum(int(lengths[batch.rows[batch.rows >= 0]].sum()) for batch in planned)
+                    state.tokens += sum(examples.count_tokens(batch.rows[batch.rows >= 0]) for batch in planned)
                     state.seconds = time.perf_counter() - started
                     values = {"loss": loss, "learning_rate": rate_now, "examples_per_second": state.examples / state.update_seconds}
                     for callback in self.callbacks:
@@ -206,7 +205,7 @@ class Trainer:
     def _plan(self, examples: Examples, epoch: int, replicas: int):
         settings = self.settings
         return plan_epoch(
-            examples.tokens.lengths,
+            examples.lengths,
             settings.batch_size,
             seed=self.seed,
             epoch=epoch,
