@@ -122,3 +122,11 @@ def test_what_turning_texts_away_brings_and_costs_stands_in_the_card():
         in card
     )
     assert "Where 95 % of what is in scope is accepted, 40.0 % of what is out of scope is accepted too (FPR95)." in card
+
+
+def test_what_was_trained_on_beside_the_labelled_rows_is_told_where_there_was_any():
+    learned = {"class_names": {"used": True}, "unlabelled": {"source": "logs.txt", "texts": 9_067, "taken": 3_619}}
+    card = render_model_card({**REPORT, "train": {**REPORT["train"], **learned}}, BUNDLE)
+    assert "- **names of the classes:** trained as a row each" in card
+    assert "3,619 of 9,067 (logs.txt) trained as the class that a probe took them for" in card
+    assert "without labels" not in render_model_card(REPORT, BUNDLE)

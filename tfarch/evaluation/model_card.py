@@ -143,6 +143,7 @@ def _training_data(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> str:
             ("name", origin.get("name") or data.get("name")),
             ("licence of the data", origin.get("licence")),
             ("training rows", _count(data.get("train"))),
+            *_beside_the_rows(report),
             ("validation rows", _count(data.get("valid"))),
         ]
     )
@@ -154,6 +155,16 @@ def _training_data(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> str:
         file = _code(bundle["examples"]["texts"])
         facts += f"\n\nThis bundle holds texts of training rows ({file}), for showing which are nearest to a text."
     return facts + ("\n\nWhat the checks of the data found:\n\n" + "\n".join(findings) if findings else "")
+
+
+def _beside_the_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What else was trained on, where there was any."""
+    names, learned = at(report, "train", "class_names", "used"), at(report, "train", "unlabelled")
+    facts = [("names of the classes", "trained as a row each")] if names else []
+    if learned:
+        what = f"{learned['taken']:,} of {learned['texts']:,} ({learned['source']}) trained as the class that a probe took them for"
+        facts.append(("texts without labels", what))
+    return facts
 
 
 def _analyses(report: Mapping[str, Any]) -> str:

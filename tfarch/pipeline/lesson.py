@@ -124,7 +124,8 @@ def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: 
     counts = LABELLED * lesson.counts
     kernel, bias = self_trained_probe(known, lesson.targets, counts, unknown, classes)
     taken, guesses = surest(softmax(unknown @ kernel + bias), SHARES[-2])
-    figures = {"source": place, "texts": len(texts), "taken": len(taken)}
+    digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+    figures = {"source": Path(place).name, "texts": len(texts), "taken": len(taken), "sha256": digest}
     return dataclasses.replace(lesson, counts=counts)._and(tokens.select(taken), guesses, unlabelled=figures)
 
 
