@@ -10,7 +10,7 @@ from tests import tiny_encoder
 from tests.tiny_questions import call, write_csv
 from tfarch.config import Config
 from tfarch.errors import InputError
-from tfarch.pipeline.lesson import LABELLED, lesson_of
+from tfarch.pipeline.lesson import LABELLED, lesson_after, lesson_of
 from tfarch.pipeline.prepare import prepare
 
 WORDS = ("card", "refund", "cafe")
@@ -136,3 +136,20 @@ def test_without_anything_pre_trained_it_is_refused(tmp_path):
     settings = {"data": {"unlabelled": "rest", "shots": 2}, "model": {"structure": "averaged"}}
     with pytest.raises(InputError, match="only a pre-trained encoder can tell what they are"):
         tfarch.train(data, tmp_path / "out", settings=settings)
+
+
+def test_a_recipe_learns_from_the_same_kinds_of_rows_by_what_the_trained_model_says(tmp_path, encoder):
+    unlabelled = write_texts(tmp_path / "logs.txt", UNKNOWN)
+    data = write_csv(tmp_path / "rows.csv", rows_of())
+    config = config_of(data, encoder, data_settings=unlabelled, class_names="always", epochs=1)
+    trained = tfarch.train(data, tmp_path / "out", config=config)
+    again = prepare(config, tmp_path, start=trained.start, labels=trained.labels)  # as the verb compress has it: no pre-trained weights
+    found = lesson_after(config, again, trained, tmp_path)
+    assert sorted(found.targets[:6].tolist()) == [0, 0, 1, 1, 2, 2]
+    assert found.targets[6:9].tolist() == [0, 1, 2]
+    assert found.counts.tolist() == [LABELLED] * 9 + [1.0] * (len(found) - 9)
+    model, rows = trained.build(trained.stages[0]), range(9, len(found))
+    longest = int(found.tokens.lengths.max())
+    said = [model(found.tokens.padded([row], longest)).numpy().argmax() for row in rows]
+    assert said == found.targets.tolist()[9:]
+    assert len(rows) >= 3

@@ -30,7 +30,7 @@ from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
 from tfarch.models.classifier import HEAD, build_classifier, text_vector
 from tfarch.models.spec import spec_as_dict
 from tfarch.models.weights import get_weights, load_weights, save_weights, set_weights
-from tfarch.pipeline.lesson import Lesson, lesson_of
+from tfarch.pipeline.lesson import Lesson, lesson_after, lesson_of
 from tfarch.pipeline.prepare import Part, Prepared, some_rows, spread_rows
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.pipeline.untrained import untrained_vectors
@@ -130,7 +130,7 @@ def require_fitting(recipe: Recipe, prepared: Prepared) -> None:
 def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, recipe: Recipe, folder: RunFolder) -> TrainedClassifier:
     """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
     weights: Weights = trained.stages[0].weights
-    lesson = lesson_of(config, prepared, folder.cache)
+    lesson = lesson_after(config, prepared, trained, folder.cache)
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
