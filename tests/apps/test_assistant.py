@@ -8,6 +8,7 @@ import pytest
 
 import tfarch
 from apps.customer_service.assistant import HAND_OVER, Assistant, Conversation, Reply, _readable
+from apps.customer_service.faq import FIELDS
 from apps.customer_service.knowledge import add_faq, edit_answer, equip, load_knowledge, read_folder, remove
 from tests.tiny_questions import WORDS, call, questions, write_csv, write_settings
 from tfarch.errors import BundleError, InputError
@@ -88,7 +89,7 @@ def test_the_run_puts_the_folder_s_answers_and_faq_into_the_bundle(made):
     assert "answers of 2 intents and an FAQ of 2 entries went into the bundle" in said.err
     found = verify_bundle(bundle)
     assert {"answers.yaml", "faq.yaml", "knowledge.npz"} <= set(found.description["files"])
-    assert len(found.description["knowledge"]["search"]["features"]) == 3
+    assert len(found.description["knowledge"]["search"]["features"]) == FIELDS + 1  # the fields' cosines, and the words
 
 
 def test_a_question_gets_the_answer_of_its_intent_with_its_slots(assistant):
