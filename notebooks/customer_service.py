@@ -88,7 +88,7 @@ for row in why.nearest:
 # %% [markdown]
 # ## What it does not know
 #
-# Five scores tell a text in scope from others. Each has its threshold, chosen on validation; the one that serves best there ships with the bundle.
+# Six scores tell a text in scope from others. Each has its threshold, chosen on validation; the one that serves best there ships with the bundle.
 
 # %%
 print(f"{'score':<20} {'in scope, right':>16} {'out of scope, rejected':>24} {'AUROC':>7}")
