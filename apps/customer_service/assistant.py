@@ -15,6 +15,7 @@ import numpy as np
 from apps.customer_service.knowledge import Knowledge, evidence, load_knowledge
 from apps.customer_service.questions import Understanding, questions
 from apps.customer_service.router import FAQ, INTENT, NOBODY
+from tfarch.data.class_names import spoken
 from tfarch.runtime import Classifier, load
 
 # An intent or an entry answers where it is at least this many times as probable as that nobody can: a question that could have been answered and is handed
@@ -154,7 +155,7 @@ class Assistant:
         first, second = (int(place) for place in np.argsort(-probabilities, kind="stable")[:2])
         if ways[INTENT] * (probabilities[first] + probabilities[second]) >= LIKELY:
             names = (self.classifier.labels[first], self.classifier.labels[second])
-            text = ASK.format(first=_spoken(names[0]), second=_spoken(names[1]))
+            text = ASK.format(first=spoken(names[0]), second=spoken(names[1]))
             return Reply(question, text, "ask", None, found.confidence, names)
         text = HAND_OVER if alone else UNKNOWN.format(question=question)
         return Reply(question, text, "handover", None, found.confidence)
@@ -184,7 +185,3 @@ def _readable(text: str) -> str:
     """A text without numbers of orders, cards and the like, which tell the model nothing and which training never saw: "where is order LK-482913?" is taken
     for a return with 32 %, without the number for what it is with 87 %."""
     return " ".join(_IDENTIFIER.sub("", text).split()) or text
-
-
-def _spoken(label: str) -> str:
-    return " ".join(label.replace("_", " ").split())

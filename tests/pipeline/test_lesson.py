@@ -131,6 +131,14 @@ def test_a_run_learns_from_them_and_its_report_says_of_how_many(tmp_path, encode
     assert "texts without labels" in report
 
 
+def test_a_file_that_is_not_there_is_told_before_any_work(tmp_path, encoder):
+    data, settings = write_csv(tmp_path / "rows.csv", rows_of()), ["--set", f"model.weights={encoder}", "--set", "data.max_length=12"]
+    answer = call("run", "--data", data, "--out", tmp_path / "out", *settings, "--unlabelled", tmp_path / "no.txt")
+    assert answer.code == 2
+    assert answer.last.endswith("no.txt: cannot be read: No such file or directory")
+    assert not (tmp_path / "out" / "label_errors.csv").exists()
+
+
 def test_without_anything_pre_trained_it_is_refused(tmp_path):
     data = write_csv(tmp_path / "rows.csv", rows_of())
     settings = {"data": {"unlabelled": "rest", "shots": 2}, "model": {"structure": "averaged"}}

@@ -180,7 +180,7 @@ def run(
 def _train(config: Config, folder: RunFolder, app: str, licence: str, command: str):
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
-    from tfarch.pipeline import label_errors_job, training_job
+    from tfarch.pipeline import label_errors_job, lesson, training_job
     from tfarch.pipeline.prepare import prepare
 
     _path(config)
@@ -188,6 +188,7 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
     prepared = prepare(config, folder.cache)
     if recipe is not None:
         training_job.require_fitting(recipe, prepared)
+    lesson.require_unlabelled(config, prepared)
     folder.write_config(config, app, command, prepared.dataset.sha256)
     label_errors_job.find(config, prepared, folder)
     trained = training_job.train(config, prepared, folder, licence)

@@ -45,12 +45,14 @@ class Lesson:
 
     targets: class numbers int32 `[n]`.
     counts: what each counts, float32 `[n]`.
+    vectors: text vectors by the untrained encoder, float32 `[n, width]`, where they were looked at to choose the rows; else None.
     figures: for the report, how the rows beside the labelled ones came about.
     """
 
     tokens: Tokens
     targets: np.ndarray
     counts: np.ndarray
+    vectors: np.ndarray | None = None
     figures: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -65,21 +67,38 @@ class Lesson:
         content = (self.tokens.ids, self.tokens.offsets, self.targets, self.counts)
         return hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in content)).digest()
 
-    def _and(self, tokens: Tokens, targets: np.ndarray, **figures: Any) -> Lesson:
+    def _and(self, tokens: Tokens, targets: np.ndarray, vectors: np.ndarray | None = None, **figures: Any) -> Lesson:
         return Lesson(
             Tokens.joined([self.tokens, tokens]),
             np.concatenate([self.targets, targets]).astype(np.int32),
             np.concatenate([self.counts, np.ones(len(targets), np.float32)]),
+            None if self.vectors is None or vectors is None else np.concatenate([self.vectors, vectors]),
             {**self.figures, **figures},
         )
 
+    def _looked_at(self, prepared: Prepared, cache: Path) -> Lesson:
+        """With its vectors."""
+        return (
+            self if self.vectors is not None else dataclasses.replace(self, vectors=untrained_vectors(prepared.start, self.tokens, cache))
+        )
 
-def lesson_of(config: Config, prepared: Prepared, cache: Path) -> Lesson:
-    """What `config` lets train beside the labelled rows of `prepared`.
+
+def require_unlabelled(config: Config, prepared: Prepared) -> None:
+    """Told before any work: the texts without labels that `config` asks for are there, and something pre-trained that can tell what they are.
 
     Raises:
-        InputError: texts without labels are asked for and there are none, or nothing pre-trained that could tell what they are.
+        InputError: they are not, or there is no such thing.
     """
+    if not config.data.unlabelled:
+        return
+    if not prepared.start.weights:
+        place = config.data.unlabelled
+        raise InputError(f"data.unlabelled={place}: only a pre-trained encoder can tell what they are", mend="leave the setting out")
+    _unlabelled_texts(config, prepared)
+
+
+def lesson_of(config: Config, prepared: Prepared, cache: Path) -> Lesson:
+    """What `config` lets train beside the labelled rows of `prepared`, which `require_unlabelled` has passed."""
     lesson = _with_class_names(_labelled(prepared), config, prepared, cache)
     return _with_unlabelled(lesson, config, prepared, cache) if config.data.unlabelled else lesson
 
@@ -88,7 +107,7 @@ def lesson_after(config: Config, prepared: Prepared, trained: TrainedClassifier,
     """What the stages of a recipe train on: as before, but of the texts without labels it is the trained model that says what they are.
 
     Raises:
-        InputError: as `lesson_of`.
+        InputError: the texts without labels that `config` asks for are not there.
     """
     stage, lesson = trained.stages[0], _labelled(prepared)
     if stage.figures.get("class_names", {}).get("used"):
@@ -119,41 +138,36 @@ def _with_class_names(lesson: Lesson, config: Config, prepared: Prepared, cache:
         return lesson._and(names, np.arange(classes), class_names={"used": True})
     if not prepared.start.weights or len(lesson) >= FEW * classes:
         return lesson
-    told = {used: _unseen_loss(lesson, names if used else None, config, prepared, cache) for used in (False, True)}
+    lesson, added = lesson._looked_at(prepared, cache), untrained_vectors(prepared.start, names, cache)
+    told = {used: _unseen_loss(lesson, added if used else added[:0], classes, config.seed) for used in (False, True)}
     figures = {"used": told[True] < told[False], "nll_without": told[False], "nll_with": told[True]}
     if not figures["used"]:
         return dataclasses.replace(lesson, figures={"class_names": figures})
-    return lesson._and(names, np.arange(classes), class_names=figures)
+    return lesson._and(names, np.arange(classes), added, class_names=figures)
 
 
-def _unseen_loss(lesson: Lesson, names: Tokens | None, config: Config, prepared: Prepared, cache: Path) -> float:
-    """Mean negative log-likelihood of the labelled rows by heads that have not seen them, but the classes' `names` where these are given."""
-    classes = len(prepared.labels)
-    vectors = untrained_vectors(prepared.start, lesson.tokens, cache)
-    added = np.empty((0, vectors.shape[1]), np.float32) if names is None else untrained_vectors(prepared.start, names, cache)
-    folds = stratified_folds(lesson.targets, np.arange(len(lesson)), FOLDS, config.seed)
+def _unseen_loss(lesson: Lesson, added: np.ndarray, classes: int, seed: int) -> float:
+    """Mean negative log-likelihood of the labelled rows by heads that have not seen them, but what is `added`: vectors of the classes' names, or none."""
+    folds = stratified_folds(lesson.targets, np.arange(len(lesson)), FOLDS, seed)
 
     def fit(features: np.ndarray, targets: np.ndarray, classes: int):
         return fit_probe(np.concatenate([features, added]), np.concatenate([targets, np.arange(len(added))]), classes)
 
-    probabilities = out_of_fold(vectors, lesson.targets, classes, folds, fit)
+    probabilities = out_of_fold(lesson.vectors, lesson.targets, classes, folds, fit)
     return float(-np.log(np.maximum(probabilities[np.arange(len(lesson)), lesson.targets], 1e-12)).mean())
 
 
 def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: Path) -> Lesson:
-    place, start, classes = config.data.unlabelled, prepared.start, len(prepared.labels)
-    if not start.weights:
-        raise InputError(f"data.unlabelled={place}: only a pre-trained encoder can tell what they are", mend="leave the setting out")
-    texts = _unlabelled_texts(config, prepared)
+    start, texts = prepared.start, _unlabelled_texts(config, prepared)
     say(f"{len(texts):,} texts without labels: training on those whose class is surest")
     tokens = tokenise(texts, start.tokeniser, config.data.max_length, cache)
-    known, unknown = (untrained_vectors(start, each, cache) for each in (lesson.tokens, tokens))
+    lesson, unknown = lesson._looked_at(prepared, cache), untrained_vectors(start, tokens, cache)
     counts = LABELLED * lesson.counts
-    kernel, bias = self_trained_probe(known, lesson.targets, counts, unknown, classes)
+    kernel, bias = self_trained_probe(lesson.vectors, lesson.targets, counts, unknown, len(prepared.labels))
     taken, guesses = surest(softmax(unknown @ kernel + bias), SHARE)
     digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
-    figures = {"source": Path(place).name, "texts": len(texts), "taken": len(taken), "sha256": digest}
-    return dataclasses.replace(lesson, counts=counts)._and(tokens.select(taken), guesses, unlabelled=figures)
+    figures = {"source": Path(config.data.unlabelled).name, "texts": len(texts), "taken": len(taken), "sha256": digest}
+    return dataclasses.replace(lesson, counts=counts)._and(tokens.select(taken), guesses, unknown[taken], unlabelled=figures)
 
 
 def _unlabelled_texts(config: Config, prepared: Prepared) -> Sequence[str]:

@@ -109,7 +109,9 @@ def _probe(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder
     if file.is_file():
         return load_weights(file)
     rows = some_rows(len(lesson), ROWS, config.seed)
-    vectors = untrained_vectors(prepared.start, lesson.tokens.select(rows), folder.cache)
+    vectors = (
+        untrained_vectors(prepared.start, lesson.tokens.select(rows), folder.cache) if lesson.vectors is None else lesson.vectors[rows]
+    )
     kernel, bias = fit_probe(vectors, lesson.targets[rows], len(prepared.labels), counts=lesson.counts[rows])
     head = {f"{HEAD}/kernel": kernel, f"{HEAD}/bias": bias}
     save_weights(head, file)
