@@ -16,7 +16,11 @@ class Forward:
 
     def __init__(self, model: tf.keras.Model):
         signature = {name: tf.TensorSpec((None, None), tf.int32, name=name) for name in ("ids", "mask", "segment_ids")}
-        self._run = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+        # The traced graph is called and not the function: TensorFlow counts the functions of one line together, and one for each model is too many for it.
+        # Function and model are held, as the graph does not keep the model's variables.
+        self._model = model
+        self._function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+        self._run = self._function.get_concrete_function()
 
     def __call__(self, tokens: Tokens, *, batch_size: int = 64) -> np.ndarray:
         """The output `[n, ...]` for n texts, in their order."""
