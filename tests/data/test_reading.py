@@ -1,12 +1,14 @@
 """Files as people really save them: what is read, what is skipped, at which line, and why."""
 
 import hashlib
+import io
 import json
+import zipfile
 
 import pytest
 
 from tfarch.config import DataConfig
-from tfarch.data.reading import read_table
+from tfarch.data.reading import read_table, texts_in
 from tfarch.errors import InputError
 
 HEADER = b"text,label\n"
@@ -206,3 +208,23 @@ def test_a_file_that_cannot_be_meant_is_refused_with_its_reason(read, name, cont
 def test_one_column_cannot_be_both_text_and_label(read):
     with pytest.raises(InputError, match="'text' cannot be both"):
         read(HEADER + b"a,x\n", label_column="text")
+
+
+def test_texts_come_a_line_each_whatever_their_bytes(tmp_path):
+    path = tmp_path / "questions.log"
+    path.write_bytes(b"\xef\xbb\xbffirst\r\n\ncaf\xe9\nlast")
+    assert list(texts_in(path, "text")) == ["first", "", "caf\ufffd", "last"]
+    path.write_bytes(b"")
+    assert list(texts_in(path, "text")) == []
+
+
+def test_a_spreadsheet_is_not_taken_for_lines_of_text(tmp_path):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", "<worksheet><row>hello</row></worksheet>" * 20)
+    (tmp_path / "rows.xlsx").write_bytes(packed.getvalue())
+    (tmp_path / "wide.txt").write_bytes("hello\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"rows\.xlsx: it is not a text file .*save a spreadsheet as CSV"):
+        list(texts_in(tmp_path / "rows.xlsx", "text"))
+    with pytest.raises(InputError, match="it is UTF-16"):
+        list(texts_in(tmp_path / "wide.txt", "text"))

@@ -69,7 +69,9 @@ def test_names_that_say_something_else_are_left_out(tmp_path, encoder):
 
 
 def test_they_may_be_had_always_or_never(tmp_path, encoder):
-    assert len(lesson(tmp_path, encoder, names=("refund", "cafe", "card"), class_names="always")) == 9
+    always = lesson(tmp_path, encoder, names=("refund", "cafe", "card"), class_names="always")
+    assert len(always) == 9
+    assert str(always) == "6 texts and 3 names of classes"
     never = lesson(tmp_path, encoder, class_names="never")
     assert len(never) == 6
     assert not never.figures
@@ -79,6 +81,7 @@ def test_texts_without_labels_train_as_what_the_probe_takes_them_for_and_count_h
     found = lesson(tmp_path, encoder, data_settings=write_texts(tmp_path / "logs.txt", UNKNOWN), class_names="never")
     figures = found.figures["unlabelled"]
     assert figures["texts"] == len(UNKNOWN)
+    assert str(found) == f"6 texts and {figures['taken']} texts without labels"
     assert 3 <= figures["taken"] == len(found) - 6 <= 3 * round(0.4 * len(UNKNOWN) / 3)
     assert found.counts.tolist() == [LABELLED] * 6 + [1.0] * figures["taken"]
     # In the vocabulary's order of their names, which is that of the classes.

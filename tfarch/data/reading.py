@@ -157,13 +157,18 @@ def texts_in(path: str | Path, column: str) -> Iterator[str]:
     """The texts of a file as they come: of `column` where it is a table, else a text a line, bytes that are not UTF-8 replaced.
 
     Raises:
-        InputError: see `read_texts`.
+        InputError: see `read_texts`; or it is no table, and no text either (a spreadsheet, an archive).
     """
     if Path(path).suffix.lower() in FORMATS:
         yield from read_texts(path, column)
         return
     try:
-        with open(path, encoding="utf-8-sig", errors="replace") as lines:
+        with open(path, "rb") as raw:
+            head = raw.peek(1)
+            _refuse_utf16(head, path)
+            if b"\0" in head:
+                raise InputError("it is not a text file", file=path, mend="give UTF-8 with one text a line, or save a spreadsheet as CSV")
+            lines = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace")
             yield from (line.rstrip("\r\n") for line in lines)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
@@ -188,11 +193,15 @@ def _text_lines(raw: io.RawIOBase, path: Path) -> io.TextIOWrapper:
     """The file's lines with their ends, bytes that are not UTF-8 escaped as surrogates."""
     buffered = io.BufferedReader(raw, 1 << 18)
     head = buffered.peek(1)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError("it is UTF-16", file=path, mend="save it as UTF-8")
+    _refuse_utf16(head, path)
     # Lines end with LF (CR LF with it), as editors count them; only a file from an old Mac has CR alone.
     newline = "\r" if b"\r" in head and b"\n" not in head else "\n"
     return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+def _refuse_utf16(head: bytes, path: str | Path) -> None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError("it is UTF-16", file=path, mend="save it as UTF-8")
 
 
 # A row's line, the fields of the wanted columns in their order, and, where it is bad, why (then it has no fields).

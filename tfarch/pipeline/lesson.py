@@ -58,6 +58,12 @@ class Lesson:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def __str__(self) -> str:
+        taken = self.figures.get("unlabelled", {}).get("taken", 0)
+        names = len(np.unique(self.targets)) if self.figures.get("class_names", {}).get("used") else 0
+        counted = {"texts": len(self) - names - taken, "names of classes": names, "texts without labels": taken}
+        return " and ".join(f"{count:,} {what}" for what, count in counted.items() if count)
+
     def examples(self, classes: int, weighting: str) -> Examples:
         """As the Trainer takes them; `weighting` is `train.class_weights`."""
         return Examples(self.tokens, self.targets, self.counts * class_weights(self.targets, classes, weighting))

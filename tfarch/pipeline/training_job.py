@@ -57,9 +57,7 @@ def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence:
     basis = {"structure": start.spec.structure, "pretrained": bool(start.weights), "guesses": "unlabelled" in lesson.figures}
     settings = settled(config.train, rows=len(lesson), **basis)
     name = start.provenance["name"] if start.weights else start.spec.structure
-    labelled, more = len(prepared.train.texts), len(lesson) - len(prepared.train.texts)
-    beside = f" and {more:,} names or texts without labels" if more else ""
-    say(f"training {name} ({start.spec.layers} layers) on {labelled:,} texts{beside}, {len(prepared.labels)} classes")
+    say(f"training {name} ({start.spec.layers} layers) on {lesson}, {len(prepared.labels)} classes")
     head = _probe(config, prepared, lesson, folder) if start.weights and settings.head_start == "probe" else {}
 
     def build() -> tf.keras.Model:
