@@ -1,13 +1,12 @@
 """The embedded sample is what its README says: enough of everything, in its right place, and each message a person's own words."""
 
 import csv
-import itertools
-import re
 from collections import Counter, defaultdict
 
 import pytest
 
 from apps.customer_service.app import APP
+from tests.sample_texts import closest, openings, words
 from tfarch.config import DataConfig
 from tfarch.data import check, load_dataset
 from tfarch.data.normal_form import normal_form
@@ -29,33 +28,6 @@ def rows():
         with open(APP.sample / f"{part}.csv", encoding="utf-8", newline="") as file:
             found += [(part, row["text"], row["label"]) for row in csv.DictReader(file)]
     return found
-
-
-def words(text):
-    return re.findall(r"[\w']+", text.lower())
-
-
-def pairs(text):
-    """The word pairs of a text; of a single word, the word."""
-    found = words(text)
-    return set(itertools.pairwise(found)) or set(found)
-
-
-def closest(texts):
-    """The two texts with the largest Jaccard index of their word pairs, and that index. Only texts that share a pair are compared."""
-    shingles, holders = [pairs(text) for text in texts], defaultdict(list)
-    shared = Counter()
-    for index, each in enumerate(shingles):
-        for pair in each:
-            shared.update((other, index) for other in holders[pair])
-            holders[pair].append(index)
-    index = {(a, b): count / len(shingles[a] | shingles[b]) for (a, b), count in shared.items()}
-    a, b = max(index, key=index.get)
-    return index[a, b], texts[a], texts[b]
-
-
-def openings(texts, length):
-    return Counter(" ".join(words(text)[:length]) for text in texts if len(words(text)) > length)
 
 
 def test_there_are_forty_intents_with_twenty_five_messages_or_more(rows):
