@@ -14,7 +14,7 @@ from tests.tiny_questions import write_csv
 from tfarch.config import Config
 from tfarch.pipeline.prepare import prepare
 from tfarch.run_folder import RunFolder
-from tfarch.training.probe import fit_probe
+from tfarch.training.probe import chosen_l2, fit_probe
 
 TABLE, KERNEL, BIAS = "token_embedding/embeddings", "head/kernel", "head/bias"
 STILL = {"learning_rate": 1e-9, "epochs": 1, "interpolate": False}  # what is trained at this rate ends where it started
@@ -86,7 +86,8 @@ def test_the_head_starts_from_the_probe_of_the_untrained_encoder(data, encoder, 
         nothing = np.zeros_like(ids)
         vectors.append(tiny_encoder.numpy_bert(TENSORS, CONFIG, ids, nothing + 1, nothing).mean(axis=0))
     scaled = np.array(vectors) / np.sqrt(np.mean(np.square(vectors), axis=1, keepdims=True))
-    kernel, bias = fit_probe(scaled.astype(np.float32), rows.targets, len(WORDS))
+    scaled = scaled.astype(np.float32)
+    kernel, bias = fit_probe(scaled, rows.targets, len(WORDS), l2=chosen_l2(scaled, rows.targets, len(WORDS), seed=0))
     assert np.allclose(weights[KERNEL], kernel, rtol=1e-3, atol=1e-3)
     assert np.allclose(weights[BIAS], bias, rtol=1e-3)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfarch.training.interpolation import best_between, between
-from tfarch.training.probe import fit_probe
+from tfarch.training.probe import L2, chosen_l2, fit_probe
 
 
 def two_clouds(rows=200, width=6, shift=3.0, seed=0):
@@ -46,6 +46,33 @@ def test_features_that_do_not_vary_give_the_class_shares():
     kernel, bias = fit_probe(np.ones((10, 3), np.float32), np.array([0] * 8 + [1] * 2), 2)
     logits = np.ones(3, np.float32) @ kernel + bias
     assert np.isclose(np.exp(logits[0] - logits[1]), 4.0, rtol=0.05)
+
+
+def test_classes_that_features_tell_apart_keep_the_mild_decay():
+    features, targets = two_clouds(shift=8.0)
+    assert chosen_l2(features, targets, 2, seed=0) == L2
+
+
+def test_where_features_hardly_tell_the_classes_the_decay_grows_and_unseen_rows_are_told_better():
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 3, 600)
+    features = random.normal(size=(600, 80)).astype(np.float32)
+    features[:, :3] += 0.6 * np.eye(3)[targets]
+    train, unseen = slice(0, 120), slice(120, None)
+    l2 = chosen_l2(features[train], targets[train], 3, seed=0)
+    assert l2 > 10 * L2
+
+    def unseen_loss(l2):
+        kernel, bias = fit_probe(features[train], targets[train], 3, l2=l2)
+        logits = features[unseen] @ kernel + bias
+        return (np.log(np.exp(logits).sum(1)) - logits[np.arange(480), targets[unseen]]).mean()
+
+    assert unseen_loss(l2) < np.log(3) < unseen_loss(L2)
+
+
+def test_classes_of_one_row_leave_nothing_to_choose_by():
+    assert chosen_l2(np.eye(3, dtype=np.float32), np.arange(3), 3, seed=0) == L2
+    assert chosen_l2(np.eye(4, dtype=np.float32), np.array([0, 0, 1, 2]), 3, seed=0) >= L2
 
 
 def test_the_point_of_least_loss_is_taken():

@@ -30,7 +30,7 @@ from tfarch.pipeline.prepare import PARTS, Prepared, some_rows
 from tfarch.pipeline.untrained import untrained_vectors
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
-from tfarch.training.probe import fit_probe
+from tfarch.training.probe import chosen_l2, fit_probe
 
 COLUMNS = ("file", "line", "text", "label", "suggested", "score", "label_probability", "suggested_probability")
 SHOWN = 20  # suspects, and confused pairs, that the report holds
@@ -58,12 +58,13 @@ def find(config: Config, prepared: Prepared, folder: RunFolder) -> None:
     say("looking for labels that are likely wrong")
     started = time.monotonic()
     rows, targets, vectors, source = _rows(config, prepared, folder)
+    l2 = chosen_l2(vectors, targets, len(prepared.labels), config.seed)
     found = find_label_errors(
         vectors,
         targets,
         np.array(same_question(row.text for row in rows)),
         len(prepared.labels),
-        fit=lambda features, given, classes: fit_probe(features, given, classes, steps=STEPS),
+        fit=lambda features, given, classes: fit_probe(features, given, classes, l2=l2, steps=STEPS),
         folds=config.label_errors.folds,
         seed=config.seed,
     )

@@ -29,7 +29,7 @@ from tfarch.progress import say
 from tfarch.runtime.logistic import softmax
 from tfarch.training import class_weights
 from tfarch.training.inference import Forward
-from tfarch.training.probe import fit_probe
+from tfarch.training.probe import chosen_l2, fit_probe
 from tfarch.training.self_training import self_trained_probe, surest
 
 REST = "rest"  # data.unlabelled: the training rows that were left out
@@ -145,19 +145,20 @@ def _with_class_names(lesson: Lesson, config: Config, prepared: Prepared, cache:
     if not prepared.start.weights or len(lesson) >= FEW * classes:
         return lesson
     lesson, added = lesson._looked_at(prepared, cache), untrained_vectors(prepared.start, names, cache)
-    told = {used: _unseen_loss(lesson, added if used else added[:0], classes, config.seed) for used in (False, True)}
+    l2 = chosen_l2(lesson.vectors, lesson.targets, classes, config.seed)
+    told = {used: _unseen_loss(lesson, added if used else added[:0], classes, l2, config.seed) for used in (False, True)}
     figures = {"used": told[True] < told[False], "nll_without": told[False], "nll_with": told[True]}
     if not figures["used"]:
         return dataclasses.replace(lesson, figures={"class_names": figures})
     return lesson._and(names, np.arange(classes), added, class_names=figures)
 
 
-def _unseen_loss(lesson: Lesson, added: np.ndarray, classes: int, seed: int) -> float:
+def _unseen_loss(lesson: Lesson, added: np.ndarray, classes: int, l2: float, seed: int) -> float:
     """Mean negative log-likelihood of the labelled rows by heads that have not seen them, but what is `added`: vectors of the classes' names, or none."""
     folds = stratified_folds(lesson.targets, np.arange(len(lesson)), FOLDS, seed)
 
     def fit(features: np.ndarray, targets: np.ndarray, classes: int):
-        return fit_probe(np.concatenate([features, added]), np.concatenate([targets, np.arange(len(added))]), classes)
+        return fit_probe(np.concatenate([features, added]), np.concatenate([targets, np.arange(len(added))]), classes, l2=l2)
 
     probabilities = out_of_fold(lesson.vectors, lesson.targets, classes, folds, fit)
     return float(-np.log(np.maximum(probabilities[np.arange(len(lesson)), lesson.targets], 1e-12)).mean())
@@ -169,7 +170,8 @@ def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: 
     tokens = tokenise(texts, start.tokeniser, config.data.max_length, cache)
     lesson, unknown = lesson._looked_at(prepared, cache), untrained_vectors(start, tokens, cache)
     counts = LABELLED * lesson.counts
-    kernel, bias = self_trained_probe(lesson.vectors, lesson.targets, counts, unknown, len(prepared.labels))
+    l2 = chosen_l2(lesson.vectors, lesson.targets, len(prepared.labels), config.seed)
+    kernel, bias = self_trained_probe(lesson.vectors, lesson.targets, counts, unknown, len(prepared.labels), l2=l2)
     taken, guesses = surest(softmax(unknown @ kernel + bias), SHARE)
     digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     figures = {"source": Path(config.data.unlabelled).name, "texts": len(texts), "taken": len(taken), "sha256": digest}

@@ -43,7 +43,7 @@ from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, classi
 from tfarch.training.defaults import settled
 from tfarch.training.inference import ClassificationEvaluator, Forward
 from tfarch.training.interpolation import best_between
-from tfarch.training.probe import ROWS, fit_probe
+from tfarch.training.probe import L2, ROWS, chosen_l2, fit_probe
 
 Weights = Mapping[str, np.ndarray]
 EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, for classes that are added later
@@ -110,7 +110,11 @@ def _probe(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder
     vectors = (
         untrained_vectors(prepared.start, lesson.tokens.select(rows), folder.cache) if lesson.vectors is None else lesson.vectors[rows]
     )
-    kernel, bias = fit_probe(vectors, lesson.targets[rows], len(prepared.labels), counts=lesson.counts[rows])
+    targets, classes = lesson.targets[rows], len(prepared.labels)
+    l2 = chosen_l2(vectors, targets, classes, config.seed)
+    if l2 > L2:
+        say(f"the untrained encoder's vectors hardly tell the classes apart: the head starts from a probe of weight decay {l2:g}")
+    kernel, bias = fit_probe(vectors, targets, classes, counts=lesson.counts[rows], l2=l2)
     head = {f"{HEAD}/kernel": kernel, f"{HEAD}/bias": bias}
     save_weights(head, file)
     return head

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from tfarch.evaluation.out_of_fold import out_of_fold, stratified_folds
 from tfarch.runtime.logistic import softmax
 
 ROWS = 20_000  # more rows hardly move a probe and cost a pass through the encoder
 # Both measured on two validation sets, 44 classes of 20 rows and 77 of 117: log-likelihood is flat from 1e-3 to 3e-3 and from 100 steps on.
 L2 = 2e-3
 STEPS = 200
+GROWTH, MOST_L2 = 5.0, 2.0
+# Of 77 classes ten fits to as many rows take half a dozen seconds on 2 cores.
+CHOICE_ROWS, CHOICE_FOLDS, CHOICE_STEPS = 2_000, 5, 100
 
 
 def fit_probe(
@@ -54,3 +58,32 @@ def fit_probe(
         kernel, bias, momentum = next_kernel, next_bias, next_momentum
     kernel = (kernel / scale).astype(np.float32)
     return kernel, (bias - centre @ kernel).astype(np.float32)
+
+
+def chosen_l2(features: np.ndarray, targets: np.ndarray, classes: int, seed: int) -> float:
+    """The weight decay by whose probes rows that they have not seen are told best: `L2`, or `GROWTH` times as much while that is better.
+
+    `L2` suits classes that the features tell apart. Where they hardly do, as a sentence encoder's vectors do with sentiment, such a probe learns the rows by heart, and a head that
+    starts from it is sure of what is wrong: with 720 texts of three sentiments unseen rows had a mean negative log-likelihood of 2.55 by it and of 0.88 by 250 times as
+    much decay, and after fine-tuning 64 and 73 % of 144 unseen rows were right.
+
+    Args:
+        features, targets: see `fit_probe`; at most `CHOICE_ROWS` rows are looked at. A class of one row takes no part.
+        seed: which rows, and their folds.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(len(targets))[:CHOICE_ROWS])
+    counts = np.bincount(targets[rows], minlength=classes)
+    rows = rows[counts[targets[rows]] > 1]
+    if not len(rows):
+        return L2
+    features, targets = features[rows], targets[rows]
+    folds = stratified_folds(targets, np.arange(len(rows)), CHOICE_FOLDS, seed)
+
+    def unseen_loss(l2: float) -> float:
+        probabilities = out_of_fold(features, targets, classes, folds, lambda *each: fit_probe(*each, l2=l2, steps=CHOICE_STEPS))
+        return float(-np.log(np.maximum(probabilities[np.arange(len(rows)), targets], 1e-12)).mean())
+
+    l2, loss = L2, unseen_loss(L2)
+    while l2 * GROWTH <= MOST_L2 and (next_loss := unseen_loss(l2 * GROWTH)) < loss:
+        l2, loss = l2 * GROWTH, next_loss
+    return l2

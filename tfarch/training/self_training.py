@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfarch.runtime.logistic import softmax
-from tfarch.training.probe import fit_probe
+from tfarch.training.probe import L2, fit_probe
 
 # Of the texts that would fall to a class if all classes were asked as often, the share that each round takes.
 SHARES = (0.1, 0.2, 0.4, 0.6)
@@ -33,15 +33,23 @@ def surest(probabilities: np.ndarray, share: float) -> tuple[np.ndarray, np.ndar
 
 
 def self_trained_probe(
-    vectors: np.ndarray, targets: np.ndarray, counts: np.ndarray, unlabelled: np.ndarray, classes: int, shares: Sequence[float] = SHARES
+    vectors: np.ndarray,
+    targets: np.ndarray,
+    counts: np.ndarray,
+    unlabelled: np.ndarray,
+    classes: int,
+    *,
+    l2: float = L2,
+    shares: Sequence[float] = SHARES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kernel and bias of a linear probe (see `fit_probe`) after a round of self-training for each of `shares`.
 
     Args:
         vectors, targets, counts: of the labelled rows, `[n, width]`, `[n]`, `[n]`; a text without a label counts 1.
         unlabelled: vectors of the texts without labels, `[m, width]`.
+        l2: weight decay of the probes.
     """
-    kernel, bias = fit_probe(vectors, targets, classes, counts=counts)
+    kernel, bias = fit_probe(vectors, targets, classes, counts=counts, l2=l2)
     for share in shares:
         taken, guesses = surest(softmax(unlabelled @ kernel + bias), share)
         kernel, bias = fit_probe(
@@ -49,5 +57,6 @@ def self_trained_probe(
             np.concatenate([targets, guesses]),
             classes,
             counts=np.concatenate([counts, np.ones(len(taken), counts.dtype)]),
+            l2=l2,
         )
     return kernel, bias
