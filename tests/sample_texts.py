@@ -1,8 +1,18 @@
 """Whether the texts of an embedded sample were written one by one: how alike the closest two are, and how often they begin alike."""
 
+import csv
 import itertools
 import re
 from collections import Counter, defaultdict
+
+
+def rows_of(folder, parts, *columns):
+    """The part of every row, and what stands in its columns."""
+    found = []
+    for part in parts:
+        with open(folder / f"{part}.csv", encoding="utf-8", newline="") as file:
+            found += [(part, *(row[column] for column in columns)) for row in csv.DictReader(file)]
+    return found
 
 
 def words(text):

@@ -1,12 +1,11 @@
 """The embedded sample is what its README says: enough of everything, in its right place, and each message a person's own words."""
 
-import csv
 from collections import Counter, defaultdict
 
 import pytest
 
 from apps.customer_service.app import APP
-from tests.sample_texts import closest, openings, words
+from tests.sample_texts import closest, openings, rows_of, words
 from tfarch.config import DataConfig
 from tfarch.data import check, load_dataset
 from tfarch.data.normal_form import normal_form
@@ -23,11 +22,7 @@ MOST_OPENINGS, MOST_OPENINGS_OF_AN_INTENT = 25, 4
 @pytest.fixture(scope="module")
 def rows():
     """(part, text, label) of every row."""
-    found = []
-    for part in PARTS:
-        with open(APP.sample / f"{part}.csv", encoding="utf-8", newline="") as file:
-            found += [(part, row["text"], row["label"]) for row in csv.DictReader(file)]
-    return found
+    return rows_of(APP.sample, PARTS, "text", "label")
 
 
 def test_there_are_forty_intents_with_twenty_five_messages_or_more(rows):

@@ -1,17 +1,14 @@
 """The embedded sample is what its README says: every topic and sentiment in every part, and each text a person's own words."""
 
-import csv
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 
-import apps
-from tests.sample_texts import closest, openings, words
+from apps.finance_sentiment.app import APP
+from tests.sample_texts import closest, openings, rows_of, words
 from tfarch.data.normal_form import normal_form
 
-SAMPLE = Path(apps.__file__).parent / "finance_sentiment" / "data"
 ROWS_OF_A_CELL = {"train": 20, "valid": 4, "test": 8}  # of each topic and sentiment
 SENTIMENTS = {"negative", "neutral", "positive"}
 
@@ -23,11 +20,7 @@ MOST_OPENINGS, MOST_OPENINGS_OF_A_CELL = 5, 3
 @pytest.fixture(scope="module")
 def rows():
     """(part, text, sentiment, topic) of every row."""
-    found = []
-    for part in ROWS_OF_A_CELL:
-        with open(SAMPLE / f"{part}.csv", encoding="utf-8", newline="") as file:
-            found += [(part, row["text"], row["sentiment"], row["topic"]) for row in csv.DictReader(file)]
-    return found
+    return rows_of(APP.sample, ROWS_OF_A_CELL, "text", "sentiment", "topic")
 
 
 def texts(rows):
@@ -44,7 +37,7 @@ def test_every_topic_has_as_many_texts_of_each_sentiment_in_every_part(rows):
 
 
 def test_the_topics_are_those_of_the_readme(rows):
-    told = re.findall(r"^\| `(\w+)` \|", (SAMPLE / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    told = re.findall(r"^\| `(\w+)` \|", (APP.sample / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert sorted(told) == sorted({topic for _, _, _, topic in rows})
 
 
@@ -84,4 +77,4 @@ def test_no_ticker_or_cashtag_is_used_again_and_again(rows):
 
 
 def test_the_licence_stands_beside_it():
-    assert "Licence: Apache-2.0" in (SAMPLE / "README.md").read_text(encoding="utf-8")
+    assert "Licence: Apache-2.0" in (APP.sample / "README.md").read_text(encoding="utf-8")

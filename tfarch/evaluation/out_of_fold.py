@@ -44,6 +44,12 @@ def out_of_fold(vectors: np.ndarray, targets: np.ndarray, classes: int, folds: n
     return result
 
 
+def out_of_fold_loss(vectors: np.ndarray, targets: np.ndarray, classes: int, folds: np.ndarray, fit: Fit) -> float:
+    """Mean negative log-likelihood of the rows by heads that have not seen them, see `out_of_fold`."""
+    probabilities = out_of_fold(vectors, targets, classes, folds, fit)
+    return float(-np.log(np.maximum(probabilities[np.arange(len(targets)), targets], 1e-12)).mean())
+
+
 def neighbour_shares(vectors: np.ndarray, targets: np.ndarray, classes: int, groups: np.ndarray, neighbours: int) -> np.ndarray:
     """The labels of the `neighbours` nearest rows (by cosine, those of its own group left out) as shares `[n, classes]`."""
     units = unit(vectors)

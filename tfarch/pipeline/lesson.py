@@ -21,7 +21,7 @@ from tfarch.data.class_names import spoken
 from tfarch.data.normal_form import normal_form
 from tfarch.data.tokens import Tokens, tokenise
 from tfarch.errors import InputError
-from tfarch.evaluation.out_of_fold import out_of_fold, stratified_folds
+from tfarch.evaluation.out_of_fold import out_of_fold_loss, stratified_folds
 from tfarch.pipeline.prepare import Prepared
 from tfarch.pipeline.trained import TrainedClassifier
 from tfarch.pipeline.untrained import untrained_vectors
@@ -160,8 +160,7 @@ def _unseen_loss(lesson: Lesson, added: np.ndarray, classes: int, l2: float, see
     def fit(features: np.ndarray, targets: np.ndarray, classes: int):
         return fit_probe(np.concatenate([features, added]), np.concatenate([targets, np.arange(len(added))]), classes, l2=l2)
 
-    probabilities = out_of_fold(lesson.vectors, lesson.targets, classes, folds, fit)
-    return float(-np.log(np.maximum(probabilities[np.arange(len(lesson)), lesson.targets], 1e-12)).mean())
+    return out_of_fold_loss(lesson.vectors, lesson.targets, classes, folds, fit)
 
 
 def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: Path) -> Lesson:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tfarch.evaluation.out_of_fold import out_of_fold, stratified_folds
+from tfarch.evaluation.out_of_fold import out_of_fold_loss, stratified_folds
 from tfarch.runtime.logistic import softmax
 
 ROWS = 20_000  # more rows hardly move a probe and cost a pass through the encoder
@@ -80,8 +80,7 @@ def chosen_l2(features: np.ndarray, targets: np.ndarray, classes: int, seed: int
     folds = stratified_folds(targets, np.arange(len(rows)), CHOICE_FOLDS, seed)
 
     def unseen_loss(l2: float) -> float:
-        probabilities = out_of_fold(features, targets, classes, folds, lambda *each: fit_probe(*each, l2=l2, steps=CHOICE_STEPS))
-        return float(-np.log(np.maximum(probabilities[np.arange(len(rows)), targets], 1e-12)).mean())
+        return out_of_fold_loss(features, targets, classes, folds, lambda *each: fit_probe(*each, l2=l2, steps=CHOICE_STEPS))
 
     l2, loss = L2, unseen_loss(L2)
     while l2 * GROWTH <= MOST_L2 and (next_loss := unseen_loss(l2 * GROWTH)) < loss:
