@@ -163,10 +163,10 @@ def _tensorflow(run: Path, engine: str, threads: int):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     from tfarch.models.classifier import with_probabilities
-    from tfarch.pipeline.trained import TrainedClassifier
+    from tfarch.pipeline.trained import TrainedModel
     from tfarch.run_folder import RunFolder
 
-    trained = TrainedClassifier.load(RunFolder(run))
+    trained = TrainedModel.load(RunFolder(run)).only
     model = with_probabilities(trained.build(trained.stages[0]), 1.0)
     function = tf.function(lambda inputs: model(inputs, training=False), jit_compile=engine == "tensorflow_xla")
 

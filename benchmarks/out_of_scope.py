@@ -145,17 +145,17 @@ def _measured(out: Path, variant: str, known_rows_alone: bool, strange: Sequence
     from tfarch.evaluation.metrics import auroc
     from tfarch.evaluation.out_of_scope import Answers, choose
     from tfarch.pipeline.prepare import prepare
-    from tfarch.pipeline.trained import TrainedClassifier
+    from tfarch.pipeline.trained import TrainedModel
     from tfarch.run_folder import RunFolder
-    from tfarch.runtime import Classifier
+    from tfarch.runtime import Classifier, Network
 
     folder = RunFolder(out)
-    trained = TrainedClassifier.load(folder)
+    trained = TrainedModel.load(folder).only
     config = Config().with_file(folder.config)
     prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
     report = json.loads(folder.report_json.read_text(encoding="utf-8"))
     file = next(each["file"] for each in report["variants"] if each["name"] == variant)
-    classifier = Classifier(out / file, trained.tokeniser, trained.labels, trained.max_length, threads=2)
+    classifier = Classifier(Network(out / file, trained.tokeniser, trained.max_length, threads=2), trained.labels)
     inside, outside, test = (
         Answers(*classifier.answers(part.texts)) for part in (prepared.valid.in_scope, prepared.valid.out_of_scope, prepared.test)
     )

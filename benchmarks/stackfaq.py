@@ -35,7 +35,7 @@ from benchmarks.workers import table
 from tfarch.config import DataConfig
 from tfarch.evaluation.bootstrap import mean_interval
 from tfarch.evaluation.ranking import ndcg_at, precision_at, ranks, reciprocal_rank
-from tfarch.runtime import Classifier
+from tfarch.runtime import Classifier, Network
 from tfarch.runtime.retrieval import Words, cosines
 
 FOLDS = 5
@@ -125,12 +125,12 @@ def _exported(start, weights: Mapping[str, np.ndarray], folder: Path) -> dict[st
     model = build_classifier(start.spec, 1)
     set_weights(model, weights, optional=(HEAD,))
     classifiers = {}
-    with Converter(with_outputs(model, 1.0)) as converter:
+    with Converter(with_outputs(model, {"": 1.0})) as converter:
         for variant in VARIANTS:
             file = folder / f"{variant}.tflite"
             file.unlink(missing_ok=True)  # an interpreter may still read the older one
             file.write_bytes(converter.convert(variant))
-            classifiers[variant] = Classifier(file, start.tokeniser, ("any",), MAX_LENGTH)
+            classifiers[variant] = Classifier(Network(file, start.tokeniser, MAX_LENGTH), ("any",))
     return classifiers
 
 

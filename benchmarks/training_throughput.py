@@ -119,13 +119,13 @@ def _serve(run: Path) -> int:
     from tfarch.data.batches import Examples
     from tfarch.models.classifier import build_classifier
     from tfarch.models.weights import set_weights
-    from tfarch.pipeline.trained import TrainedClassifier
+    from tfarch.pipeline.trained import TrainedModel
     from tfarch.run_folder import RunFolder
     from tfarch.training import Callback, Trainer, classification_objective, resolve_freeze
     from tfarch.training.inference import Forward
 
     config, prepared = _prepared(run)
-    trained = TrainedClassifier.load(RunFolder(run))
+    trained = TrainedModel.load(RunFolder(run)).only
     settings = dataclasses.replace(config.train, batch_size=BATCH, epochs=1000, learning_rate=1e-4, checkpoint_every=0, monitor="last")
     settings = resolve_freeze(settings, len(prepared.train.texts), pretrained=True)
     asked, answered = queue.Queue(), queue.Queue()

@@ -48,5 +48,5 @@ def planted_model(structure: str) -> tf.keras.Model:
 @functools.cache
 def planted_tflite(structure: str) -> bytes:
     """The same as a float32 TFLite file with text vectors."""
-    with Converter(with_outputs(planted_model(structure), TEMPERATURE)) as converter:
+    with Converter(with_outputs(planted_model(structure), {"": TEMPERATURE})) as converter:
         return converter.convert("float32")

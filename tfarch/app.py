@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,17 @@ from tfarch.config import Config
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb that only one app has.
+    """A verb of an app: one that only it has, or one of all apps that it has more of.
 
     help: one line for `--help`.
-    options: adds its options to the parser.
-    run: does the work and returns the exit code.
+    options: adds its options to the parser, of a verb of all apps to those that it has.
+    run: does the work and returns the exit code; None leaves it to the verb of all apps.
     """
 
     name: str
     help: str
     options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Config], int]
+    run: Callable[[argparse.Namespace, Config], int | None]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class App:
     verbs: its own.
     examine: looks at what only this app reads beside the data, before any work; raises `InputError`.
     equip: puts that into a bundle that was just made, by the settings that made it.
+    long_texts: `predict` answers a text that is too long for the model by all of its passages, and each sentence where that is asked.
+    measure: further figures of each text, from the tasks' classifiers and their probabilities `[texts, classes]`.
     """
 
     name: str
@@ -50,6 +52,13 @@ class App:
     verbs: tuple[Verb, ...] = ()
     examine: Callable[[Config], None] | None = None
     equip: Callable[[Path, Config], None] | None = None
+    long_texts: bool = False
+    measure: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[Mapping[str, float]]] | None = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What its model learns together; none: one task without a name."""
+        return tuple(self.defaults.get("data", {}).get("tasks", ()))
 
     @property
     def default_out(self) -> Path:

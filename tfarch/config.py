@@ -37,6 +37,8 @@ class DataConfig:
     path: str | None = option(None, "folder, CSV/TSV/JSONL file or tfds:NAME; none: the app's embedded sample")
     text_column: str = option("text", "name of the column that holds the text")
     label_column: str = option("label", "name of the column that holds the label")
+    tasks: list[str] = option([], "what one encoder learns together, a head each; each is a column of labels (none: label_column alone)")
+    task_data: dict[str, str] = option({}, "data of its own for a task, as path; its labels stand in label_column or in the task's column")
     oos_label: str = option("oos", "label of out-of-scope rows: never a class, used for thresholds and scored in test")
     oos_is_class: bool = option(False, "treat the out-of-scope label as a class like any other")
     max_length: int = option(64, "tokens of a text, [CLS] and [SEP] included; longer texts are cut", least=3)
@@ -95,6 +97,7 @@ class TrainConfig:
     class_weights: Literal["none", "balanced", "sqrt"] = option(
         "none", "weights of the classes in the loss, by inverse frequency or its root"
     )
+    task_weights: dict[str, float] = option({}, "weight of a task's losses beside the others' (1)", least=0)
     class_names: Literal["auto", "always", "never"] = option(
         "auto", "each class's name is a training row too; auto: where rows are few and it helps heads to judge rows that they have not seen"
     )
@@ -331,7 +334,7 @@ def _merge(settings: Any, values: Mapping[str, Any], prefix: str, file, lines: M
 
 
 def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = None) -> Any:
-    """`value` as the type that `hint` states (int, float, bool, str, None, Literal, list, union).
+    """`value` as the type that `hint` states (int, float, bool, str, None, Literal, list, dict, union).
 
     Raises:
         InputError: it is none of these; says what was expected.
@@ -349,6 +352,10 @@ def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = 
     if origin is list:
         items = value if isinstance(value, (list, tuple)) else [value]
         return [check_value(args[0], each, f"{name}[{index}]", file, line) for index, each in enumerate(items)]
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise InputError(f"{name}={value!r}: expected names with a value each", file=file, line=line)
+        return {str(key): check_value(args[1], each, f"{name}.{key}", file, line) for key, each in value.items()}
     if hint is float:
         if isinstance(value, str):  # YAML 1.1 reads 1e-3 (no dot) as text
             with contextlib.suppress(ValueError):
@@ -361,7 +368,7 @@ def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = 
         return value
     elif hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    elif hint is Any or hint is dict or origin is dict:
+    elif hint is Any or hint is dict:
         return value
     raise InputError(f"{name}={value!r}: expected {getattr(hint, '__name__', hint)}", file=file, line=line)
 
@@ -370,7 +377,7 @@ def _check_bounds(metadata: Mapping[str, Any], value: Any, name: str, file, line
     least, most = metadata["least"], metadata["most"]
     if least is None:
         return
-    for each in value if isinstance(value, list) else [value]:
+    for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]:
         if not least <= each <= (math.inf if most is None else most):
             expected = f"{least} or more" if most is None else f"{least} to {most}"
             raise InputError(f"{name}={value!r}: expected {expected}", file=file, line=line)

@@ -19,10 +19,14 @@ from tfarch.errors import InputError, TfarchError
 
 
 class RunFolder:
-    """Paths and files of `<out>/`."""
+    """Paths and files of `<out>/`; `task` names the files that each of several tasks has of its own."""
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, task: str = ""):
+        self.path, self._before_suffix = Path(path), f".{task}" if task else ""
+
+    def of_task(self, task: str) -> RunFolder:
+        """The same folder, with the files of this task."""
+        return RunFolder(self.path, task)
 
     @property
     def checkpoints(self) -> Path:
@@ -72,7 +76,12 @@ class RunFolder:
     @property
     def label_errors(self) -> Path:
         """Rows whose label is likely wrong, for a person to work through."""
-        return self.path / "label_errors.csv"
+        return self.path / f"label_errors{self._before_suffix}.csv"
+
+    @property
+    def label_errors_found(self) -> Path:
+        """What the report says of them."""
+        return self.checkpoints / f"label_errors{self._before_suffix}.json"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[RunFolder]:

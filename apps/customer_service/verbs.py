@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tfarch.app import Verb
-from tfarch.cli.verbs import texts_of
+from tfarch.cli.texts import texts_of
 from tfarch.config import Config
 from tfarch.errors import InputError
 from tfarch.quiet import quiet

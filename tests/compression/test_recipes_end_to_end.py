@@ -118,5 +118,5 @@ def test_a_recipe_that_was_edited_is_applied_anew(tmp_path):
     for sparsity in (0.3, 0.7):
         recipe.write_text(f"version: 1\nname: mine\nstages:\n  - {{kind: prune, sparsity: {sparsity}}}\n", encoding="utf-8")
         trained = tfarch.train(tmp_path / "rows.csv", tmp_path / "run", settings=settings)
-        (stage,) = trained.stages[-1].figures["stages"]
+        (stage,) = trained.only.stages[-1].figures["stages"]
         assert stage["kernel_sparsity"] == pytest.approx(sparsity, abs=0.01)

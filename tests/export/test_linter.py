@@ -110,7 +110,14 @@ def tf_float(values):
 
 def metadata_of(tflite):
     return write_metadata(
-        tflite, name="t", description="t", labels=LABELS, vocabulary="[PAD]\n", max_length=MAX_LENGTH, licence="Apache-2.0", version="1"
+        tflite,
+        name="t",
+        description="t",
+        labels={"probabilities": LABELS},
+        vocabulary="[PAD]\n",
+        max_length=MAX_LENGTH,
+        licence="Apache-2.0",
+        version="1",
     )
 
 

@@ -18,7 +18,7 @@ def with_metadata(tflite, **changes):
     given = {
         "name": "tiny – größer",
         "description": "Understands four questions.",
-        "labels": LABELS,
+        "labels": {"probabilities": LABELS},
         "vocabulary": PIECES,
         "max_length": MAX_LENGTH,
         "licence": "Apache-2.0",
@@ -120,13 +120,13 @@ def test_damaged_packed_files_are_told():
 
 def test_labels_that_do_not_fit_the_output_are_refused():
     with pytest.raises(InputError, match="gives 4 probabilities, but there are 3 labels"):
-        with_metadata(tiny_tflite(), labels=LABELS[:3])
+        with_metadata(tiny_tflite(), labels={"probabilities": LABELS[:3]})
 
 
 @pytest.mark.parametrize("label", ["", "two\nlines", " padded", "a\u2028b"])
 def test_a_label_that_cannot_stand_on_a_line_is_refused(label):
     with pytest.raises(InputError, match=r"label 1 is .* cannot stand on a line of labels\.txt \(rename it\)"):
-        with_metadata(tiny_tflite(), labels=[LABELS[0], label, *LABELS[2:]])
+        with_metadata(tiny_tflite(), labels={"probabilities": [LABELS[0], label, *LABELS[2:]]})
 
 
 def test_what_is_not_a_tflite_file_is_refused(tmp_path):

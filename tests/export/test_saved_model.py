@@ -32,9 +32,9 @@ def model(tokeniser) -> tf.keras.Model:
     embedded = layers.Embedding(len(tokeniser), 8, embeddings_initializer="normal")(inputs["ids"])
     embedded = layers.Add()([embedded, layers.Embedding(2, 8)(inputs["segment_ids"])])
     hidden = layers.LSTM(6)(embedded, mask=tf.cast(inputs["mask"], tf.bool))
-    model = tf.keras.Model(inputs, layers.Dense(len(LABELS), activation="softmax", kernel_initializer="normal")(hidden))
+    model = tf.keras.Model(inputs, {"probabilities": layers.Dense(len(LABELS), activation="softmax", kernel_initializer="normal")(hidden)})
     model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(model_inputs(tokeniser, TEXTS), np.arange(len(TEXTS)) % len(LABELS), epochs=1, verbose=0)
+    model.fit(model_inputs(tokeniser, TEXTS), {"probabilities": np.arange(len(TEXTS)) % len(LABELS)}, epochs=1, verbose=0)
     return model
 
 
@@ -42,7 +42,7 @@ def model(tokeniser) -> tf.keras.Model:
 def directory(tokeniser, model, tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("bundle") / "saved_model" / "1"
     directory.parent.mkdir()
-    write_saved_model(directory, model, tokeniser, LABELS, MAX_LENGTH)
+    write_saved_model(directory, model, tokeniser, {"": LABELS}, MAX_LENGTH)
     return directory
 
 
@@ -63,7 +63,7 @@ def model_inputs(tokeniser: Tokeniser, texts) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_strings_give_the_probabilities_of_the_model_in_their_order(classifier, tokeniser, model, batch_size):
     texts = [*TEXTS, *NASTY, "ca\ud800rd"]
-    expected = model.predict(model_inputs(tokeniser, texts), verbose=0)
+    expected = model.predict(model_inputs(tokeniser, texts), verbose=0)["probabilities"]
     assert np.ptp(expected[:, 0]) > 1e-3  # texts differ, so an order that is not kept would show
     given = classifier.probabilities(texts, batch_size)
     assert given.dtype == np.float32
@@ -114,7 +114,7 @@ def test_writing_again_replaces_what_was_there_and_leaves_nothing_beside(tokenis
     directory = tmp_path / "1"
     directory.mkdir()
     (directory / "stale").touch()
-    write_saved_model(directory, model, tokeniser, LABELS, MAX_LENGTH)
+    write_saved_model(directory, model, tokeniser, {"": LABELS}, MAX_LENGTH)
     assert [each.name for each in tmp_path.iterdir()] == ["1"]
     assert not (directory / "stale").exists()
 
@@ -129,14 +129,14 @@ def test_what_was_there_stays_when_the_writing_fails(tokeniser, model, tmp_path,
 
     monkeypatch.setattr(tf.saved_model, "save", full_disk)
     with pytest.raises(TfarchError, match=r"could not be written: .*No space left"):
-        write_saved_model(directory, model, tokeniser, LABELS, MAX_LENGTH)
+        write_saved_model(directory, model, tokeniser, {"": LABELS}, MAX_LENGTH)
     assert (directory / "saved_model.pb").read_bytes() == b"the old one"
     assert [each.name for each in tmp_path.iterdir()] == ["1"]
 
 
 def test_labels_that_do_not_fit_the_model_are_refused(tokeniser, model, tmp_path):
-    with pytest.raises(ValueError, match="2 labels for a model of 3 classes"):
-        write_saved_model(tmp_path / "1", model, tokeniser, LABELS[:2], MAX_LENGTH)
+    with pytest.raises(ValueError, match="2 labels for an output of 3 classes"):
+        write_saved_model(tmp_path / "1", model, tokeniser, {"": LABELS[:2]}, MAX_LENGTH)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut graph", "cut weights", "other signature"])

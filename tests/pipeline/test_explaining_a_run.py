@@ -16,7 +16,7 @@ from tfarch.cli.explained import colours, marked, shown
 from tfarch.evaluation.html import render_html
 from tfarch.export.added import add_class
 from tfarch.pipeline.run_beside import known_rows_of, run_beside
-from tfarch.pipeline.trained import TrainedClassifier
+from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import verify_bundle
 from tfarch.runtime.explanation import NO_ROWS
@@ -123,7 +123,7 @@ def test_the_rows_of_a_run_are_its_own_with_the_vectors_of_its_model(out):
     vectors = tfarch.load(out / "bundle").vectors(rows.texts)
     cosines = (vectors * rows.vectors).sum(axis=1) / np.linalg.norm(vectors, axis=1)
     assert cosines.min() > 0.98  # the file is int8
-    loaded = TrainedClassifier.load(RunFolder(out)).stages[-1].known
+    loaded = TrainedModel.load(RunFolder(out)).only.stages[-1].known
     assert (loaded.texts, loaded.labels) == (rows.texts, rows.labels)
 
 
@@ -171,9 +171,9 @@ def test_a_run_whose_weights_are_others_lends_nothing(copy, tmp_path):
 def test_the_folder_of_an_older_run_is_read_and_lends_no_rows(copy):
     file = copy / "checkpoints" / "trained.json"
     values = json.loads(file.read_text(encoding="utf-8"))
-    (copy / "checkpoints" / values["stages"][0].pop("known")).unlink()
+    (copy / "checkpoints" / values["tasks"][""]["stages"][0].pop("known")).unlink()
     file.write_text(json.dumps(values), encoding="utf-8")
-    assert TrainedClassifier.load(RunFolder(copy)).stages[0].known is None
+    assert TrainedModel.load(RunFolder(copy)).only.stages[0].known is None
     assert lines("--out", copy, TEXT)[0]["explanation"]["notes"] == [NO_ROWS]
     answer = call("export", "--out", copy, "--set", "export.example_texts=true")
     assert answer.code == 0

@@ -43,7 +43,7 @@ def config_of(data, encoder, *, data_settings=None, **train):
 
 def lesson(tmp_path, encoder, names=WORDS, data_settings=None, **train):
     config = config_of(write_csv(tmp_path / "rows.csv", rows_of(names)), encoder, data_settings=data_settings, **train)
-    return lesson_of(config, prepare(config), tmp_path)
+    return lesson_of(config, prepare(config)[""], tmp_path)
 
 
 def write_texts(file, texts):
@@ -101,7 +101,7 @@ def test_a_text_counts_once_and_none_that_is_a_row_of_the_data(tmp_path, encoder
 
 def test_the_rows_that_were_left_out_can_be_learned_from_their_labels_unseen(tmp_path, encoder):
     config = config_of(write_csv(tmp_path / "rows.csv", rows_of()), encoder, data_settings={"unlabelled": "rest"})
-    prepared = prepare(config)
+    prepared = prepare(config)[""]
     rows = sum(len(part) for part in prepared.dataset.parts.values())
     found = lesson_of(config, prepared, tmp_path)
     assert found.figures["unlabelled"]["texts"] == 36 - rows > 0
@@ -154,12 +154,12 @@ def test_a_recipe_learns_from_the_same_kinds_of_rows_by_what_the_trained_model_s
     data = write_csv(tmp_path / "rows.csv", rows_of())
     config = config_of(data, encoder, data_settings=unlabelled, class_names="always", epochs=1)
     trained = tfarch.train(data, tmp_path / "out", config=config)
-    again = prepare(config, tmp_path, start=trained.start, labels=trained.labels)  # as the verb compress has it: no pre-trained weights
-    found = lesson_after(config, again, trained, tmp_path)
+    again = prepare(config, tmp_path, start=trained.start, labels=trained.labels)[""]  # as the verb compress has it: no pre-trained weights
+    found = lesson_after(config, again, trained.only, tmp_path)
     assert sorted(found.targets[:6].tolist()) == [0, 0, 1, 1, 2, 2]
     assert found.targets[6:9].tolist() == [0, 1, 2]
     assert found.counts.tolist() == [LABELLED] * 9 + [1.0] * (len(found) - 9)
-    model, rows = trained.build(trained.stages[0]), range(9, len(found))
+    model, rows = trained.build(0), range(9, len(found))
     longest = int(found.tokens.lengths.max())
     said = [model(found.tokens.padded([row], longest)).numpy().argmax() for row in rows]
     assert said == found.targets.tolist()[9:]

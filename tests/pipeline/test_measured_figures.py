@@ -11,7 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import tfarch
 from tests.tiny_questions import LABELS, OPENINGS, OUT_OF_SCOPE, SETTINGS, WORDS, write_csv
-from tfarch.runtime import Classifier
+from tfarch.runtime import Classifier, Network
 from tfarch.runtime.scope import METHODS
 from tfarch.runtime.tokeniser import Tokeniser
 
@@ -61,7 +61,9 @@ def both(out, file):
     """Their probabilities and text vectors."""
     description = json.loads((out / "bundle" / "bundle.json").read_text(encoding="utf-8"))
     tokeniser = Tokeniser.from_file(out / "bundle" / "vocab.txt", lowercase=True, strip_accents=True)
-    return Classifier(out / file, tokeniser, description["labels"], description["max_length"]).answers([text for text, _ in TEST + OTHERS])
+    return Classifier(Network(out / file, tokeniser, description["max_length"]), description["labels"]).answers(
+        [text for text, _ in TEST + OTHERS]
+    )
 
 
 def predicted(out, rows):

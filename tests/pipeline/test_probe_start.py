@@ -55,7 +55,7 @@ def settings(encoder, **train):
 
 def train(data, out, encoder, **options):
     """The trained stage of a run, its weights as they lie in `checkpoints/`."""
-    stage = tfarch.train(data, out, settings=settings(encoder, **options)).stages[0]
+    stage = tfarch.train(data, out, settings=settings(encoder, **options)).only.stages[0]
     return stage, load_file(out / "checkpoints" / "trained.safetensors")
 
 
@@ -79,7 +79,7 @@ def still(data, encoder, tmp_path_factory):
 
 def test_the_head_starts_from_the_probe_of_the_untrained_encoder(data, encoder, still):
     _, weights = still
-    rows = prepare(Config().with_values({**settings(encoder), "data": {"path": str(data), "max_length": 12}})).train
+    rows = prepare(Config().with_values({**settings(encoder), "data": {"path": str(data), "max_length": 12}}))[""].train
     vectors = []
     for row in range(len(rows.texts)):
         ids = rows.tokens.ids[rows.tokens.offsets[row] : rows.tokens.offsets[row + 1]]
@@ -94,7 +94,9 @@ def test_the_head_starts_from_the_probe_of_the_untrained_encoder(data, encoder, 
 
 def test_the_figures_say_where_between_the_ends_the_weights_were_taken(run):
     out, stage, _ = run
-    written = json.loads((out / "checkpoints" / "trained.json").read_text(encoding="utf-8"))["stages"][0]["figures"]["interpolation"]
+    written = json.loads((out / "checkpoints" / "trained.json").read_text(encoding="utf-8"))["tasks"][""]["stages"][0]["figures"][
+        "interpolation"
+    ]
     assert written == stage.figures["interpolation"]
     assert 0 < written["share"] <= 1
     assert written["valid_nll"][f"{written['share']:g}"] == min(written["valid_nll"].values())

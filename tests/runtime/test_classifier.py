@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tests.tiny_classifier import LABELS, MAX_LENGTH, VOCABULARY, converted, tiny_model, tiny_tflite
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import write_bundle
-from tfarch.runtime import Classifier, Tokeniser, load
+from tfarch.runtime import Classifier, Network, Tokeniser, load
 from tfarch.runtime.scope import ScopeRule, Score, unit
 
 TEXTS = [
@@ -91,7 +91,7 @@ def test_more_texts_than_one_window_of_batches_keep_their_order(classifier, expe
 
 def test_a_file_of_fixed_length_is_padded_to_it(tokeniser, file_of, expected):
     fixed = [len(ids) <= 8 for ids in tokeniser.encode(TEXTS, MAX_LENGTH)]
-    classifier = Classifier(file_of(tiny_tflite(length=8)), tokeniser, LABELS, MAX_LENGTH)
+    classifier = Classifier(Network(file_of(tiny_tflite(length=8)), tokeniser, MAX_LENGTH), LABELS)
     assert classifier.max_length == 8
     found = classifier.probabilities(TEXTS)
     np.testing.assert_allclose(found[fixed], expected[fixed], atol=1e-6)
@@ -100,7 +100,7 @@ def test_a_file_of_fixed_length_is_padded_to_it(tokeniser, file_of, expected):
 
 
 def test_a_quantised_file_answers_nearly_as_the_float_one(tokeniser, file_of, expected):
-    found = Classifier(file_of(tiny_tflite("dynamic_int8")), tokeniser, LABELS, MAX_LENGTH, threads=2).probabilities(TEXTS)
+    found = Classifier(Network(file_of(tiny_tflite("dynamic_int8")), tokeniser, MAX_LENGTH, threads=2), LABELS).probabilities(TEXTS)
     np.testing.assert_allclose(found, expected, atol=0.1)
 
 
@@ -131,7 +131,7 @@ def test_the_threshold_parts_texts_in_scope_from_others(classifier, expected):
 
 
 def test_without_a_threshold_nothing_is_called_out_of_scope(tokeniser, file_of):
-    (prediction,) = Classifier(file_of(tiny_tflite()), tokeniser, LABELS, MAX_LENGTH).predict(["refund"], top=99)
+    (prediction,) = Classifier(Network(file_of(tiny_tflite()), tokeniser, MAX_LENGTH), LABELS).predict(["refund"], top=99)
     assert prediction.out_of_scope is None
     assert len(prediction.top) == len(LABELS)
 
@@ -139,7 +139,7 @@ def test_without_a_threshold_nothing_is_called_out_of_scope(tokeniser, file_of):
 def test_a_method_that_looks_at_text_vectors_judges_by_them(tokeniser, file_of, classifier):
     vectors = classifier.vectors(TEXTS)
     rule = ScopeRule(Score("nearest_neighbour", {"neighbours": unit(vectors[:1]), "nth": np.array(1)}), 0.999)
-    judging = Classifier(file_of(tiny_tflite()), tokeniser, LABELS, MAX_LENGTH, out_of_scope=rule)
+    judging = Classifier(Network(file_of(tiny_tflite()), tokeniser, MAX_LENGTH), LABELS, out_of_scope=rule)
     stated = [each.out_of_scope for each in judging.predict(TEXTS, batch_size=1)]
     assert stated == list((unit(vectors) @ unit(vectors[0:1]).T)[:, 0] < 0.999)
     assert stated[0] is False
@@ -164,13 +164,13 @@ def test_a_file_without_text_vectors_answers_but_has_none(tokeniser, file_of, ex
         [(name, tf.int32, (None, None)) for name in ("ids", "mask", "segment_ids")],
     )
     file = file_of(older)
-    classifier = Classifier(file, tokeniser, LABELS, MAX_LENGTH)
+    classifier = Classifier(Network(file, tokeniser, MAX_LENGTH), LABELS)
     np.testing.assert_allclose(classifier.probabilities(TEXTS), expected, atol=1e-6)
     with pytest.raises(BundleError, match=r"has no output text_vector .*export it again"):
         classifier.vectors(TEXTS)
     rule = ScopeRule(Score("energy", {"kernel": np.zeros((32, 4)), "bias": np.zeros(4)}), 0.0)
     with pytest.raises(BundleError, match="has no output text_vector, which the out-of-scope method energy needs"):
-        Classifier(file, tokeniser, LABELS, MAX_LENGTH, out_of_scope=rule)
+        Classifier(Network(file, tokeniser, MAX_LENGTH), LABELS, out_of_scope=rule)
 
 
 def test_a_text_of_a_million_characters_is_cut(classifier):
@@ -215,7 +215,7 @@ def test_several_threads_may_ask_at_once(classifier, expected):
 
 def test_labels_that_do_not_fit_the_file_are_refused(tokeniser, file_of):
     with pytest.raises(BundleError, match="gives 4 probabilities, but there are 3 labels"):
-        Classifier(file_of(tiny_tflite()), tokeniser, LABELS[:3], MAX_LENGTH)
+        Classifier(Network(file_of(tiny_tflite()), tokeniser, MAX_LENGTH), LABELS[:3])
 
 
 @pytest.mark.parametrize(
@@ -229,12 +229,12 @@ def test_labels_that_do_not_fit_the_file_are_refused(tokeniser, file_of):
 def test_a_damaged_model_file_is_refused(tokeniser, tmp_path, content, message):
     (tmp_path / "model.tflite").write_bytes(content)
     with pytest.raises(BundleError, match=rf"model\.tflite: {message}"):
-        Classifier(tmp_path / "model.tflite", tokeniser, LABELS, MAX_LENGTH)
+        Classifier(Network(tmp_path / "model.tflite", tokeniser, MAX_LENGTH), LABELS)
 
 
 def test_a_missing_model_file_is_named(tokeniser, tmp_path):
     with pytest.raises(BundleError, match=r"nothing\.tflite: there is no such model file"):
-        Classifier(tmp_path / "nothing.tflite", tokeniser, LABELS, MAX_LENGTH)
+        Classifier(Network(tmp_path / "nothing.tflite", tokeniser, MAX_LENGTH), LABELS)
 
 
 FIRST_ANSWER = """

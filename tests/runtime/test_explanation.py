@@ -11,7 +11,7 @@ from tests.tiny_classifier import MAX_LENGTH, VOCABULARY
 from tests.tiny_planted import LABELS, PLANTED, SPECS, planted_tflite
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import arrays_file, update_bundle, write_bundle
-from tfarch.runtime import Classifier, KnownRows, Tokeniser, load
+from tfarch.runtime import Classifier, KnownRows, Network, Tokeniser, load
 from tfarch.runtime.explanation import NO_ROWS, Word, strongest
 from tfarch.runtime.occlusion import MOST_STRETCHES, log_odds, stretches
 from tfarch.runtime.scope import ScopeRule, Score, unit
@@ -22,7 +22,7 @@ ROWS = (("where is my card", "card"), ("my refund please", "refund"), ("the lost
 
 
 def judged(file, **settings):
-    return Classifier(file, TOKENISER, LABELS, MAX_LENGTH, **settings)
+    return Classifier(Network(file, TOKENISER, MAX_LENGTH), LABELS, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_words_that_the_model_did_not_read_are_told(classifier):
 
 
 def test_a_long_text_costs_no_more_than_the_bound_and_says_that_neighbours_share(files):
-    classifier = Classifier(files["averaged"], TOKENISER, LABELS, 400)
+    classifier = Classifier(Network(files["averaged"], TOKENISER, 400), LABELS)
     asked, answer = [], classifier.answers_of_ids
     classifier.answers_of_ids = lambda rows, **settings: asked.append(len(rows)) or answer(rows, **settings)
     text = "my card " * 60 + PLANTED + " my card" * 60

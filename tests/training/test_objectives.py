@@ -11,7 +11,7 @@ import tensorflow as tf  # isort: skip
 
 from tfarch.config import TrainConfig
 from tfarch.errors import InputError
-from tfarch.training.objectives import class_weights, classification_objective, cross_entropy
+from tfarch.training.objectives import class_weights, classification_objective, cross_entropy, joint_objective
 
 ROWS, CLASSES = 6, 4
 RANDOM = np.random.default_rng(5)
@@ -131,3 +131,14 @@ def test_the_root_weighs_classes_by_the_root_of_their_share():
 @pytest.mark.parametrize("kind", ["balanced", "sqrt"])
 def test_a_class_without_rows_changes_no_weight(kind):
     np.testing.assert_allclose(class_weights(UNEVEN, 5, kind), class_weights(UNEVEN, 3, kind), rtol=1e-6)
+
+
+def test_several_tasks_have_a_loss_each_and_none_where_a_label_is_missing():
+    logits = np.array([[1.0, 2.0, 0.5, -1.0, 0.0], [0.0, 0.0, 3.0, 1.0, 1.0]], np.float32)
+    targets = np.array([[1, -1], [0, 2]], np.int32)
+    found = joint_objective(cross_entropy(), [2, 3])(tf.constant(logits), tf.constant(targets)).numpy()
+    first, second = (
+        cross_entropy()(tf.constant(logits[:, :2]), tf.constant([1, 0])),
+        cross_entropy()(tf.constant(logits[1:, 2:]), tf.constant([2])),
+    )
+    np.testing.assert_allclose(found, [[first[0], 0.0], [first[1], second[0]]], rtol=1e-6)

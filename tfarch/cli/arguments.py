@@ -44,12 +44,16 @@ def parser_of(app: App) -> argparse.ArgumentParser:
     """The parser of all verbs, the app's own among them."""
     parser = argparse.ArgumentParser(prog=f"python -m apps.{app.name}", description=app.title)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, text in VERBS.items():
-        _options(verbs.add_parser(name, help=text, description=text, epilog=_defaults(app), formatter_class=_Raw), name, app)
-    for verb in app.verbs:
-        added = verbs.add_parser(verb.name, help=verb.help, description=verb.help, epilog=_defaults(app), formatter_class=_Raw)
-        _shared_options(added)
-        verb.options(added)
+    own = {verb.name: verb for verb in app.verbs}
+    for name in [*VERBS, *(each for each in own if each not in VERBS)]:
+        text = own[name].help if name in own else VERBS[name]
+        added = verbs.add_parser(name, help=text, description=text, epilog=_defaults(app), formatter_class=_Raw)
+        if name in VERBS:
+            _options(added, name, app)
+        else:
+            _shared_options(added)
+        if name in own:
+            own[name].options(added)
     return parser
 
 
@@ -96,6 +100,10 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
             choices=METHODS,
             help="of --explain: leave words out of the file that ships, or gradients of the run's float model (default occlusion)",
         )
+        if app.long_texts:
+            parser.add_argument("--sentences", action="store_true", help="say of each sentence what is said of the text")
+        if app.tasks:
+            parser.add_argument("--task", metavar="NAME", help=f"of --explain: one of {', '.join(app.tasks)} (default: each)")
         parser.add_argument("--nearest", type=int, metavar="N", help="training rows that --explain shows (default 3; 0: none)")
         parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
         parser.add_argument("--out", metavar="DIR", help=out)
@@ -109,8 +117,12 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         parser.add_argument(
             "--data", metavar="PATH|tfds:NAME", help="folder, CSV/TSV/JSONL file or tfds:NAME (default: the embedded sample)"
         )
+        for task in app.tasks:
+            named = f"data of its own for the task {task}, labels in a column label or {task}"
+            parser.add_argument(f"--{task}-data", metavar="PATH|tfds:NAME", help=named)
         parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
-        parser.add_argument("--label-column", metavar="NAME", help="column that holds the label (default label)")
+        one = " (default: all tasks, a column each); another is learned alone" if app.tasks else " (default label)"
+        parser.add_argument("--label-column", metavar="NAME", help=f"column that holds the label{one}")
         parser.add_argument("--oos-label", metavar="LABEL", help="label of out-of-scope rows (default oos)")
     if verb in ("run", "train", "compress"):
         parser.add_argument("--devices", metavar="DEVICES", help="auto, gpu:0,1, cpu, or cpu:N logical devices (default auto)")
@@ -172,6 +184,11 @@ def config_of(app: App, options: argparse.Namespace, base: Config | None = None)
         if value is not None:
             section, key = setting.split(".")
             config = config.with_values({section: {key: value}})
+    own = {task: path for task in app.tasks if (path := getattr(options, f"{task}_data", None)) is not None}
+    if own:
+        config = config.with_values({"data": {"task_data": own}})
+    elif getattr(options, "label_column", None) is not None:  # one column alone
+        config = config.with_values({"data": {"tasks": []}})
     if getattr(options, "shots", None) is not None:
         from tfarch.pipeline.fewer_rows import of_shots
 
@@ -188,7 +205,7 @@ def data_config(app: App, options: argparse.Namespace, base: Config | None = Non
     config = config_of(app, options, base)
     if options.data is not None:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data))
-    if config.data.path is None:
+    if config.data.path is None and not config.data.task_data:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=str(app.sample)))
     return config, app.sample_licence if config.data.path == str(app.sample) else "the user's own"
 

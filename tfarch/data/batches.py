@@ -31,8 +31,8 @@ class Batch:
 class Examples:
     """What the Trainer trains on: tokens, targets and a weight for each row.
 
-    targets: any array with n rows (class numbers int32 `[n]`; class probabilities float32 `[n, classes]` for distillation).
-    weights: float32 `[n]`.
+    targets: any array with n rows (class numbers int32 `[n]`, or `[n, tasks]`; class probabilities float32 `[n, classes]` for distillation).
+    weights: float32 `[n]`, or `[n, tasks]` where each of several losses of a row has its own.
     """
 
     tokens: Tokens
@@ -52,9 +52,10 @@ class Examples:
         return int(self.tokens.lengths[rows].sum())
 
     def batch(self, batch: Batch, total_weight: float) -> dict[str, np.ndarray]:
-        """The tensors of one batch: ids, mask, segment_ids `[batch, length]`, targets `[batch, ...]`, weights `[batch]` over `total_weight`."""
+        """The tensors of one batch: ids, mask, segment_ids `[batch, length]`, targets and weights `[batch, ...]`, these over `total_weight`."""
         real = batch.rows >= 0
-        weights = np.where(real, self.weights[batch.rows], 0.0) / total_weight
+        weights = self.weights[batch.rows] / total_weight
+        weights[~real] = 0.0
         return {**self.tokens.padded(batch.rows, batch.length), "targets": self.targets[batch.rows], "weights": weights.astype(np.float32)}
 
 
@@ -125,7 +126,7 @@ def as_dataset(examples: Examples, updates: Sequence[tuple[Batch, ...]]):
         "mask": integers,
         "segment_ids": integers,
         "targets": targets,
-        "weights": tf.TensorSpec((None,), tf.float32),
+        "weights": tf.TensorSpec((None, *examples.weights.shape[1:]), tf.float32),
     }
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF

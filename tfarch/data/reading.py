@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,10 @@ class Reading:
     sha256: str
 
 
+class MissingColumnError(InputError):
+    """A table has no column of the name that was asked for."""
+
+
 class RowCollector:
     """Takes rows one by one and sorts the usable from the bad.
 
@@ -44,10 +48,11 @@ class RowCollector:
         place: the file as the user gave it, for errors.
         shown: its name in tables and reports.
         strict: raise on the first bad row instead of noting it.
+        labelled: a row without a label is bad, and not merely one that another task has a label for.
     """
 
-    def __init__(self, place: str | Path, shown: str, strict: bool):
-        self._place, self._shown, self._strict = place, shown, strict
+    def __init__(self, place: str | Path, shown: str, strict: bool, labelled: bool = True):
+        self._place, self._shown, self._strict, self._labelled = place, shown, strict, labelled
         self._rows: list[tuple[str, str, int]] = []
         self._bad: list[BadRow] = []
 
@@ -57,6 +62,8 @@ class RowCollector:
         if reason is None and not text.strip():
             reason = "empty text"
         if reason is None and not label.strip():
+            if not self._labelled:
+                return
             reason = "empty label"
         if reason is None:
             self._rows.append((text, label, line))
@@ -116,12 +123,13 @@ def read_table(path: Path, data: DataConfig) -> Reading:
     delimiters = FORMATS.get(path.suffix.lower())
     if delimiters is None:
         raise unknown("format", path.suffix, (*FORMATS, ".yml", ".yaml"), file=path)
-    rows = RowCollector(path, path.name, data.strict)
+    rows = RowCollector(path, path.name, data.strict, labelled=not data.tasks)
     wanted = {data.text_column: "text", data.label_column: "label"}
+    optional = {data.label_column} if data.tasks else set()
     try:
         with open(path, "rb", buffering=0) as raw:
             hashed = _Hashed(raw)
-            for line, fields, reason in _rows(_text_lines(hashed, path), delimiters, wanted, path):
+            for line, fields, reason in _rows(_text_lines(hashed, path), delimiters, wanted, path, optional):
                 if reason:
                     rows.skip(line, reason)
                 else:
@@ -208,9 +216,11 @@ def _refuse_utf16(head: bytes, path: str | Path) -> None:
 Row = tuple[int, list[str], str | None]
 
 
-def _rows(lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path) -> Iterator[Row]:
-    """The rows of a file; `wanted` maps each column to the option that names it."""
-    return _delimited_rows(lines, delimiters, wanted, path) if delimiters else _json_rows(lines, wanted, path)
+def _rows(
+    lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path, optional: Collection[str] = ()
+) -> Iterator[Row]:
+    """The rows of a file; `wanted` maps each column to the option that names it, an object of JSON Lines may lack those that are `optional`."""
+    return _delimited_rows(lines, delimiters, wanted, path) if delimiters else _json_rows(lines, wanted, path, optional)
 
 
 def _delimited_rows(lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path) -> Iterator[Row]:
@@ -251,13 +261,14 @@ def _column(columns: list[str], name: str, option: str, path: Path, line: int) -
     raise _missing_column(name, option, columns, path, line)
 
 
-def _missing_column(name: str, option: str, columns: Iterable[str], path: Path, line: int) -> InputError:
+def _missing_column(name: str, option: str, columns: Iterable[str], path: Path, line: int) -> MissingColumnError:
     names = [repr(each if len(each) <= 40 else each[:39] + "…") for each in columns]
     listed = ", ".join(names[:_COLUMNS_SHOWN]) + (f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else "")
-    return InputError(f"no column {name!r}; its columns: {listed}", file=path, line=line, mend=f"name the right one with --{option}-column")
+    mend = f"name the right one with --{option}-column"
+    return MissingColumnError(f"no column {name!r}; its columns: {listed}", file=path, line=line, mend=mend)
 
 
-def _json_rows(lines: Iterable[str], wanted: Mapping[str, str], path: Path) -> Iterator[Row]:
+def _json_rows(lines: Iterable[str], wanted: Mapping[str, str], path: Path, optional: Collection[str]) -> Iterator[Row]:
     seen: dict[str, int] = {}  # the line on which each key first stands, in that order
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -278,6 +289,7 @@ def _json_rows(lines: Iterable[str], wanted: Mapping[str, str], path: Path) -> I
             continue
         for key in row:
             seen.setdefault(key, number)
+        row |= {name: "" for name in optional if row.get(name) is None}
         lacking = next((name for name in wanted if name not in row), None)
         unfit = next((name for name in wanted if name in row and not isinstance(row[name], (str, bool))), None)
         if lacking is not None:

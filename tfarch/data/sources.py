@@ -61,17 +61,25 @@ def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
     Raises:
         InputError: nothing usable is there, or the labels do not fit; names file, line, value and the mend.
     """
-    source = _read(path, data)
+    source = read_source(path, data)
     tables = {part: reading.table for part, reading in source.readings.items()}
-    split = _complete(tables, source, data, seed)
-    if data.limit < 0:
-        raise InputError(f"data.limit={data.limit}", mend="0 keeps all rows")
+    split = complete(tables, source, data, seed)
+    kept = cut(tables["train"], data.limit, seed) if data.limit else list(range(len(tables["train"])))
+    return assembled(source, tables, kept, split, data, seed)
+
+
+def assembled(source: Source, tables: dict[str, Table], kept: list[int], split: str, data: DataConfig, seed: int) -> Dataset:
+    """The data set of a source: its parts, of the training rows those numbered in `kept`, and of these the draw of `data.shots`.
+
+    Raises:
+        InputError: the labels do not fit.
+    """
     everything = tables["train"]
-    kept = cut(everything, data.limit, seed) if data.limit else list(range(len(everything)))
     if data.shots:
         kept = [kept[row] for row in draw(everything.select(kept), data.shots, seed, data.draw)]
         split += f" Of each class {data.shots} training rows were drawn (draw {data.draw})."
-    tables["train"], left = everything.select(kept), set(range(len(everything))).difference(kept)
+    tables = {**tables, "train": everything.select(kept)}
+    left = set(range(len(everything))).difference(kept)
     bad_rows = tuple(row for reading in source.readings.values() for row in reading.bad_rows)
     oos_label = None if data.oos_is_class else data.oos_label
     dataset = Dataset(
@@ -97,11 +105,16 @@ def read_rows(path: str | Path, data: DataConfig) -> list[tuple[str, str]]:
     Raises:
         InputError: nothing usable is there.
     """
-    tables = [reading.table for reading in _read(path, data).readings.values()]
+    tables = [reading.table for reading in read_source(path, data).readings.values()]
     return [row for table in tables for row in zip(table.texts, table.labels, strict=True)]
 
 
-def _read(path: str | Path, data: DataConfig) -> Source:
+def read_source(path: str | Path, data: DataConfig) -> Source:
+    """What `path` holds, as it stands.
+
+    Raises:
+        InputError: nothing usable is there.
+    """
     if str(path).startswith("tfds:"):
         from tfarch.data.tfds import read_tfds
 
@@ -148,7 +161,7 @@ def provenance(kind: str, source: str, files: dict[str, str], licence: str | Non
     return {"kind": kind, "source": source, "files": files, "licence": licence or "unknown"}
 
 
-def _complete(tables: dict[str, Table], source: Source, data: DataConfig, seed: int) -> str:
+def complete(tables: dict[str, Table], source: Source, data: DataConfig, seed: int) -> str:
     """Splits the parts that `tables` lacks off its training rows, in place, and says in a sentence how each part came about."""
     given = [f"{_SHOWN[part]} from {tables[part].file}" for part in ("valid", "test") if part in tables]
     lacking = [part for part in ("test", "valid") if part not in tables]

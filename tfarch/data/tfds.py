@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tfarch.config import DataConfig
-from tfarch.data.reading import Reading, RowCollector
+from tfarch.data.reading import MissingColumnError, Reading, RowCollector
 from tfarch.data.sources import PART_NAMES, Source, provenance
 from tfarch.errors import InputError
 
@@ -98,7 +98,7 @@ def _feature_name(features: Any, wanted: str, kind: type, option: str, place: st
     fitting = [name for name, feature in features.items() if isinstance(feature, kind)]
     if len(fitting) == 1:
         return fitting[0]
-    raise InputError(
+    raise MissingColumnError(
         f"no feature {wanted!r}; its features: {', '.join(map(repr, features))}",
         file=place,
         mend=f"name the right one with --{option}-column",

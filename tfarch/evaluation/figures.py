@@ -128,7 +128,8 @@ def headline(report: Mapping[str, Any]) -> str | None:
         facts.append(f"answers a text in {speed[0]:.2f} ms on {threads_text(speed[1])}")
     against = comparison(variant, reference_variant(report))
     first = f"{variant['name']} {join(facts)}." if facts else f"{variant['name']} was chosen."
-    return f"{first} Against {REFERENCE} it is {join(against)}." if against else first
+    told = f"{first} Against {REFERENCE} it is {join(against)}." if against else first
+    return f"{report['of_task'].replace('_', ' ').capitalize()}: {told}" if report.get("of_task") else told
 
 
 def comparison(variant: Mapping[str, Any], reference: Mapping[str, Any] | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -20,7 +20,8 @@ from tfarch.evaluation.figures import (
     threads_text,
 )
 from tfarch.evaluation.markup import Markup, join, tag
-from tfarch.evaluation.sections import SECTIONS
+from tfarch.evaluation.sections import SECTIONS, Section
+from tfarch.evaluation.tasks import views
 
 TEMPLATE = Path(__file__).with_name("report_template.html")
 
@@ -29,11 +30,11 @@ def render_html(report: Mapping[str, Any]) -> str:
     """The page of a report (DESIGN 4.3 and its optional parts); parts that the report lacks are left out."""
     title = report.get("name") or at(report, "data", "name") or report.get("app") or "tfarch"
     contents, links = [], []
-    for section in SECTIONS:
-        content = join(section.content(report))
+    for name, heading, section, view in _parts(report):
+        content = join(section.content(view))
         if content:
-            contents.append(tag("section", tag("h2", section.title), content, id=section.name))
-            links.append(tag("a", section.title, href=f"#{section.name}"))
+            contents.append(tag("section", tag("h2", heading), content, id=name))
+            links.append(tag("a", heading, href=f"#{name}"))
     facts = dict.fromkeys(
         (report.get("app"), report.get("task"), (report.get("created") or "")[:10])
     )  # without an app of its own, it is the task
@@ -49,13 +50,35 @@ def render_html(report: Mapping[str, Any]) -> str:
                     str(title),
                     tag("span", "quick run: a look, not a result", class_="badge warning") if report.get("quick") else None,
                 ),
-                tag("p", headline(report), class_="lead") if headline(report) else None,
-                _tiles(report),
+                *(part for view in views(report).values() for part in _head(view, report)),
             ]
         ),
         links=join(links),
         sections=join(contents),
     )
+
+
+def _parts(report: Mapping[str, Any]) -> Iterator[tuple[str, str, Section, Mapping[str, Any]]]:
+    """Anchor, heading, section and the report that it shows: of several tasks, what each has of its own under its name, task by task."""
+    tasks = views(report)
+    for task, view in tasks.items():
+        for section in SECTIONS:
+            if not task:
+                yield section.name, section.title, section, view
+            elif section.of_task:
+                yield f"{task}-{section.name}", f"{_spoken(task)}: {section.title.lower()}", section, view
+    if len(tasks) > 1:
+        yield from ((section.name, section.title, section, report) for section in SECTIONS if not section.of_task)
+
+
+def _spoken(task: str) -> str:
+    return task.replace("_", " ").capitalize()
+
+
+def _head(view: Mapping[str, Any], report: Mapping[str, Any]) -> list[Markup | None]:
+    """What the page says first, of a task."""
+    lead = headline(view)
+    return [tag("p", lead, class_="lead") if lead else None, _tiles(view)]
 
 
 def _tiles(report: Mapping[str, Any]) -> Markup | None:

@@ -5,14 +5,19 @@ the run measured; what was not measured says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tfarch.evaluation.figures import METHOD_NAMES, at, chosen_variant, headline, rejection, scored_rows, variant_columns
+from tfarch.evaluation.tasks import views
 
 UNKNOWN = "unknown"
 NOT_MEASURED = "not measured"
 WEAKEST = 5
+_OTHER_USE = (
+    "Other languages, much longer texts and other subjects than the training data's are out of scope, and so is any decision about a "
+    "person without a person's check."
+)
 
 
 def render_model_card(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> str:
@@ -23,14 +28,23 @@ def render_model_card(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> s
         bundle: bundle.json's content; it need not hold `files` yet, of which the card is one.
     """
     name = bundle.get("name") or report.get("name") or bundle.get("app") or "model"
+    seen = views(report)
+    # Each task's report and bundle, as of a model of that task alone.
+    tasks = {task: (seen.get(task, report), {**bundle, **own}) for task, own in (bundle.get("tasks") or {"": {}}).items()}
+
+    def of_each(part: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> str:
+        return "\n\n".join(f"### {_plain(task)}\n\n{part(*own)}" if task else part(*own) for task, own in tasks.items())
+
     parts = [
         f"# {_plain(name)}",
-        _plain(headline(report) or "The quality of this model was not measured."),
+        "\n\n".join(_plain(headline(view)) for view, _ in tasks.values() if headline(view))
+        or "The quality of this model was not measured.",
         "*Made with `--quick`: good for a look at the pipeline, not for use.*" if report.get("quick") else "",
         "## Model details",
-        _details(report, bundle),
+        _details(report, bundle, [own for _, own in tasks.values()]),
         "## Intended use",
-        _intended(bundle),
+        of_each(lambda _, own: _intended(own)),
+        _OTHER_USE,
         "## How to run it",
         _running(bundle),
         "## Factors",
@@ -39,11 +53,11 @@ def render_model_card(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> s
         "Accuracy, macro F1 (mean over the classes that occur), expected calibration error and negative log-likelihood, measured on the "
         "exported file. Latency: milliseconds of one text at a time, after warm-up.",
         "## Evaluation data",
-        _evaluation_data(report),
+        of_each(lambda view, _: _evaluation_data(view)),
         "## Training data",
-        _training_data(report, bundle),
+        of_each(_training_data),
         "## Quantitative analyses",
-        _analyses(report),
+        of_each(lambda view, _: _analyses(view)),
         "## Ethical considerations",
         "Bias between groups of people, and what a wrong answer costs whom: not measured. The texts of the training data were not searched "
         "for personal data.",
@@ -53,7 +67,7 @@ def render_model_card(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> s
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _details(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> str:
+def _details(report: Mapping[str, Any], bundle: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> str:
     model, weights, machine = report.get("model") or {}, at(bundle, "provenance", "weights") or {}, report.get("machine") or {}
     shape = f"{model['layers']} layers, width {model['width']}" if model.get("layers") and model.get("width") else UNKNOWN
     return _list(
@@ -66,7 +80,7 @@ def _details(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> str:
             ("licence of these weights", weights.get("licence")),
             ("SHA-256 of these weights", weights.get("sha256")),
             ("file", f"{at(bundle, 'model', 'file') or UNKNOWN}, {at(bundle, 'model', 'variant') or UNKNOWN}, {_size(bundle)}"),
-            ("classes", _count(len(bundle["labels"]) if bundle.get("labels") else None)),
+            ("classes", " and ".join(_count(len(own["labels"]) if own.get("labels") else None) for own in tasks)),
             ("longest text", f"{bundle['max_length']} tokens; the rest is cut" if bundle.get("max_length") else None),
             ("trained on the machine", machine.get("cpu")),
             ("contact", None),
@@ -89,10 +103,6 @@ def _intended(bundle: Mapping[str, Any]) -> str:
         )
     else:
         lines.append("**Out of scope:** no threshold was chosen: the model gives every text one of its labels, however foreign the text.")
-    lines.append(
-        "Other languages, much longer texts and other subjects than the training data's are out of scope, and so is any decision about a "
-        "person without a person's check."
-    )
     return "\n\n".join(lines)
 
 
@@ -104,7 +114,9 @@ def _running(bundle: Mapping[str, Any]) -> str:
         f"`{file}` in any LiteRT (TFLite) interpreter, signature `serving_default`:",
         _tensors(bundle),
         "The ids are word pieces of `vocab.txt`, `[CLS]` first and `[SEP]` last; padding is 0 in all three inputs."
-        + (" The probabilities are calibrated: the temperature is inside the file." if bundle.get("temperature") is not None else ""),
+        + (
+            " The probabilities are calibrated: the temperature is inside the file." if "temperature" in bundle or "tasks" in bundle else ""
+        ),
     ]
     if saved:
         parts += [

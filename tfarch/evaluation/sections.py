@@ -36,11 +36,12 @@ Report = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page; `name` is its anchor."""
+    """A titled part of the page; `name` is its anchor. One that is `of_task` says of each of several tasks something else."""
 
     name: str
     title: str
     content: Callable[[Report], Child]
+    of_task: bool = True
 
 
 def variants(report: Report) -> Child:
@@ -298,11 +299,11 @@ SECTIONS = (
     Section("labels", "Labels that are likely wrong", label_errors),
     Section("confusions", "Confusions", confused),
     Section("errors", "Surest errors", errors),
-    Section("training", "Training", training),
+    Section("training", "Training", training, of_task=False),
     Section("rows", "Training rows", fewer_rows),
     Section("data", "Data", data),
-    Section("parity", "Parity", parity),
-    Section("made", "How it was made", made),
+    Section("parity", "Parity", parity, of_task=False),
+    Section("made", "How it was made", made, of_task=False),
 )
 
 

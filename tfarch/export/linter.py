@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tfarch.errors import InputError
 from tfarch.export.metadata import read_metadata, signature_names
-from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
+from tfarch.runtime.signature import INPUTS, OUTPUT, VECTOR
 
 _OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _TYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}

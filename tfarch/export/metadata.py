@@ -21,7 +21,7 @@ from flatbuffers import number_types
 from flatbuffers.table import Table
 
 from tfarch.errors import InputError
-from tfarch.runtime.classifier import INPUTS, OUTPUT, SIGNATURE, VECTOR
+from tfarch.runtime.signature import INPUTS, OUTPUT, SIGNATURE, VECTOR
 
 METADATA_BUFFER = "TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
@@ -112,7 +112,7 @@ def write_metadata(
     *,
     name: str,
     description: str,
-    labels: Sequence[str],
+    labels: Mapping[str, Sequence[str]],
     vocabulary: str,
     max_length: int,
     licence: str,
@@ -121,14 +121,14 @@ def write_metadata(
     """A TFLite classifier with metadata, labels.txt and vocab.txt inside.
 
     The weights keep their bytes and are aligned to 16, so the file gives the same answers. Its inputs are described in the file's own
-    order, which the converter chooses; the probabilities become its first output, as MediaPipe's Text Classifier takes every output for the scores
+    order, which the converter chooses; the probabilities become its first outputs, as MediaPipe's Text Classifier takes every output for the scores
     of a head and its users look at the first. Older metadata give way. The same arguments give the same bytes.
 
     Args:
         tflite: the converter's file or its bytes: a signature `serving_default` with the inputs ids, mask and segment_ids, and the
-            output probabilities, alone or with text_vector.
+            probabilities of each task, alone or with text_vector.
         name, description, version: of the model, for whoever reads the file.
-        labels: names of the classes in the order of the output.
+        labels: of each output with probabilities the names of its classes, in their order; outputs stand in the file in this order.
         vocabulary: the text of vocab.txt, a word piece a line.
         max_length: tokens that a text is cut to. MediaPipe cuts only for files of fixed length; for others it is told to the reader.
         licence: of the model.
@@ -141,11 +141,13 @@ def write_metadata(
     if any(model.Buffers(index).Offset() > 1 for index in range(model.BuffersLength())):
         raise InputError("keeps weights outside the FlatBuffer (a file over 2 GB)", file=where)
     inputs, outputs = signature_names(model)
-    if sorted(inputs) != sorted(INPUTS) or OUTPUT not in outputs or not {*outputs} <= {OUTPUT, VECTOR}:
-        expected = f"{', '.join(INPUTS)}, and {OUTPUT} with or without {VECTOR}"
+    if sorted(inputs) != sorted(INPUTS) or not set(labels) <= {*outputs} <= {*labels, VECTOR}:
+        expected = f"{', '.join(INPUTS)}, and {', '.join(labels)} with or without {VECTOR}"
         raise InputError(f"has inputs {inputs} and outputs {outputs}; expected {expected}", file=where)
-    order = sorted(range(len(outputs)), key=lambda place: outputs[place] != OUTPUT)
-    _check_labels(labels, model, order[0], where)
+    order = [*(outputs.index(each) for each in labels), *(place for place, each in enumerate(outputs) if each not in labels)]
+    for output, names in labels.items():
+        _check_labels(names, model, outputs.index(output), where)
+    label_files = {output: f"{output.removesuffix(OUTPUT)}{LABELS_FILE}" for output in labels}
 
     metadata = {
         "name": name,
@@ -158,14 +160,8 @@ def write_metadata(
                 "name": SIGNATURE,
                 "input_tensor_metadata": [_tensor(each, _DESCRIPTIONS[each].format(max_length=max_length)) for each in inputs],
                 "output_tensor_metadata": [
-                    _tensor(OUTPUT, _DESCRIPTIONS[OUTPUT])
-                    | {
-                        "stats": {"max": [1.0], "min": [0.0]},
-                        "associated_files": [
-                            {"name": LABELS_FILE, "description": "Labels of the output, a line each", "type": "TENSOR_AXIS_LABELS"}
-                        ],
-                    },
-                    *(_tensor(outputs[place], _DESCRIPTIONS[outputs[place]]) for place in order[1:]),
+                    *(_scores(output, label_files[output]) for output in labels),
+                    *(_tensor(outputs[place], _DESCRIPTIONS[outputs[place]]) for place in order[len(labels) :]),
                 ],
                 "input_process_units": [
                     {
@@ -182,7 +178,8 @@ def write_metadata(
     builder = flatbuffers.Builder(1024)
     builder.Finish(_write_table(builder, "ModelMetadata", metadata), b"M001")
     described = _with_buffer(model, METADATA_BUFFER, bytes(builder.Output()), order)
-    return _append_files(described, {LABELS_FILE: "".join(f"{label}\n" for label in labels), VOCABULARY_FILE: vocabulary})
+    lists = {label_files[output]: "".join(f"{label}\n" for label in names) for output, names in labels.items()}
+    return _append_files(described, {**lists, VOCABULARY_FILE: vocabulary})
 
 
 def read_metadata(tflite: bytes | str | Path) -> dict[str, Any]:
@@ -238,6 +235,12 @@ def _check_labels(labels: Sequence[str], model: schema.Model, output: int, where
 
 def _tensor(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "description": description, "content": {"content_properties": {"FeatureProperties": {}}}}
+
+
+def _scores(output: str, labels_file: str) -> dict[str, Any]:
+    """An output with probabilities, whose labels stand in a file of their own."""
+    listed = {"name": labels_file, "description": "Labels of the output, a line each", "type": "TENSOR_AXIS_LABELS"}
+    return _tensor(output, _DESCRIPTIONS[OUTPUT]) | {"stats": {"max": [1.0], "min": [0.0]}, "associated_files": [listed]}
 
 
 class _AlignedBuffer(schema.BufferT):

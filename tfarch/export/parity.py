@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,24 @@ def parity(reference: np.ndarray, others: Mapping[str, np.ndarray], bound: float
     """The report's figures: each of `others` against the Keras model's probabilities `reference`."""
     figures = {f"keras_{name}": compare(answer, reference)["max_abs_difference"] for name, answer in others.items()}
     return {"bound": bound, "texts": len(reference), **figures, "holds": all(value <= bound for value in figures.values())}
+
+
+def joined(figures: Sequence[Mapping]) -> dict:
+    """The figures of `parity` of several tasks as one: the largest differences, over all texts."""
+    names = [name for name in figures[0] if name.startswith("keras_")]
+    texts = sum(each["texts"] for each in figures)
+    worst = {name: max(each[name] for each in figures) for name in names}
+    return {"bound": figures[0]["bound"], "texts": texts, **worst, "holds": all(each["holds"] for each in figures)}
+
+
+def variant_parity(figures: Sequence[Mapping]) -> dict:
+    """The figures of `compare` of several tasks as one: the largest difference, the least agreement, over all texts."""
+    return {
+        **figures[0],
+        "max_abs_difference": max(each["max_abs_difference"] for each in figures),
+        "label_agreement": min(each["label_agreement"] for each in figures),
+        "texts": sum(each["texts"] for each in figures),
+    }
 
 
 def require_parity(report: dict, variants: list[dict], agreement_bound: float) -> None:

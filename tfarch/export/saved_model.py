@@ -11,6 +11,8 @@
     curl -d '{"instances": ["where is my card?"]}' http://localhost:8501/v1/models/NAME:predict
     {"predictions": [{"labels": "card_arrival", "probabilities": [0.97, ...], "classes": ["card_arrival", ...]}]}
 
+A model of several tasks gives the three of each, as `<task>_labels` and so on.
+
 The tokeniser needs TensorFlow Text's operations: TF Serving is linked with them, Python has them after `import tensorflow_text`.
 """
 
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,45 +29,57 @@ import tensorflow_text  # noqa: F401  registers the operations that a loaded fil
 
 from tfarch.errors import BundleError, TfarchError
 from tfarch.export.text_graph import TextGraph
+from tfarch.runtime.signature import INPUTS, OUTPUT, SINGLE, is_output_of_task, output_of
 from tfarch.runtime.tokeniser import Tokeniser
 
 
 class _TextClassifier(tf.Module):
     """What is saved: the weights and one function, without the model's training state."""
 
-    def __init__(self, model: tf.keras.Model, text_graph: TextGraph, labels: Sequence[str]):
+    def __init__(self, model: tf.keras.Model, text_graph: TextGraph, labels: Mapping[str, Sequence[str]]):
         super().__init__(name="text_classifier")
         self.weights = model.weights
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
         def serve(texts: tf.Tensor) -> dict[str, tf.Tensor]:
-            inputs = dict(zip(("ids", "mask", "segment_ids"), text_graph(texts), strict=True))
-            probabilities = tf.cast(model({name: inputs[name] for name in model.input_names}, training=False), tf.float32)
-            names = tf.constant(list(labels))
-            return {
-                "labels": tf.gather(names, tf.argmax(probabilities, axis=1)),
-                "probabilities": probabilities,
-                "classes": tf.broadcast_to(names, tf.shape(probabilities)),
-            }
+            inputs = dict(zip(INPUTS, text_graph(texts), strict=True))
+            found = model({name: inputs[name] for name in model.input_names}, training=False)
+            outputs = {}
+            for task, classes in labels.items():
+                probabilities, names = tf.cast(found[output_of(task)], tf.float32), tf.constant(list(classes))
+                outputs |= {
+                    _named("labels", task): tf.gather(names, tf.argmax(probabilities, axis=1)),
+                    _named("probabilities", task): probabilities,
+                    _named("classes", task): tf.broadcast_to(names, tf.shape(probabilities)),
+                }
+            return outputs
 
         self.serve = serve
 
 
-def write_saved_model(directory: Path, model: tf.keras.Model, tokeniser: Tokeniser, labels: Sequence[str], max_length: int) -> None:
+def _named(output: str, task: str) -> str:
+    return f"{task}_{output}" if task else output
+
+
+def write_saved_model(
+    directory: Path, model: tf.keras.Model, tokeniser: Tokeniser, labels: Mapping[str, Sequence[str]], max_length: int
+) -> None:
     """Writes `directory` (for TF Serving: a folder whose name is the version's number), in place of what was there.
 
     Args:
-        model: functional; int32 inputs `[batch, length]` named ids, mask and segment_ids, in any order; gives probabilities
-            `[batch, classes]`.
-        labels: the classes in the order of the output.
+        model: functional; int32 inputs `[batch, length]` named ids, mask and segment_ids, in any order; gives a dictionary with the
+            probabilities `[batch, classes]` of each task under `output_of(task)`.
+        labels: the classes of each task in the order of its output.
         max_length: most tokens of a text, [CLS] and [SEP] included; longer texts are cut.
 
     Raises:
-        ValueError: the model's output has not as many classes as there are labels.
+        ValueError: an output of the model has not as many classes as there are labels.
         TfarchError: the disk is full or the folder cannot be written.
     """
-    if model.output_shape[-1] != len(labels):
-        raise ValueError(f"{len(labels)} labels for a model of {model.output_shape[-1]} classes")
+    for task, classes in labels.items():
+        width = model.output_shape[output_of(task)][-1]
+        if width != len(classes):
+            raise ValueError(f"{len(classes)} labels for an output of {width} classes")
     directory = Path(directory)
     beside = directory.with_name(f"{directory.name}.{os.getpid()}.part")
     classifier = _TextClassifier(model, TextGraph(tokeniser, max_length), labels)
@@ -99,12 +113,19 @@ class SavedModelClassifier:
             raise BundleError(f"cannot be loaded: {reason}", file=directory, mend="export the model again") from error
 
     def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
-        """float32 `[texts, classes]`, in the order of `texts`; batches are made of texts of like length, to pad little."""
+        """float32 `[texts, classes]` of a model of one task, see `answers`."""
+        return self.answers(texts, batch_size)[SINGLE]
+
+    def answers(self, texts: Sequence[str], batch_size: int = 64) -> dict[str, np.ndarray]:
+        """The probabilities of each task, float32 `[texts, classes]`, in the order of `texts`; batches are made of texts of like length, to pad little."""
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        classes = self._serve.structured_outputs["probabilities"].shape[1]
-        result = np.empty((len(texts), classes), np.float32)
+        shapes = self._serve.structured_outputs
+        names = {name.removesuffix(OUTPUT).removesuffix("_"): name for name in shapes if is_output_of_task(name)}
+        results = {task: np.empty((len(texts), shapes[name].shape[1]), np.float32) for task, name in names.items()}
         for start in range(0, len(texts), batch_size):
             rows = order[start : start + batch_size]
-            result[rows] = self._serve(texts=tf.constant([encoded[row] for row in rows]))["probabilities"].numpy()
-        return result
+            outputs = self._serve(texts=tf.constant([encoded[row] for row in rows]))
+            for task, name in names.items():
+                results[task][rows] = outputs[name].numpy()
+        return results

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tfarch.config import Config
-from tfarch.errors import InputError
 from tfarch.progress import say
 from tfarch.quiet import start_tensorflow
 from tfarch.run_folder import RunFolder
+from tfarch.runtime.signature import SINGLE
 
 GENERIC = "text_classification"
 
@@ -33,16 +33,17 @@ def check(data: str | Path | None = None, *, config: Config | None = None, setti
     """Loads the data and looks for what would harm a model or flatter its score.
 
     Returns:
-        `(dataset, findings)`, see `tfarch.data`.
+        `(dataset, findings)`, see `tfarch.data`; where `data.tasks` or `data.task_data` name tasks, such a pair for each by its name.
 
     Raises:
         InputError: the data cannot be used at all.
     """
     from tfarch import data as tables
+    from tfarch.data.tasks import load_tasks
 
     config = settled(data, config, settings)
-    dataset = tables.load_dataset(_path(config), config.data, config.seed)
-    return dataset, tables.check(dataset, config.data)
+    found = {task: (dataset, tables.check(dataset, config.data)) for task, dataset in load_tasks(config.data, config.seed).items()}
+    return found.get(SINGLE, found)
 
 
 def train(
@@ -55,7 +56,7 @@ def train(
     licence: str = "the user's own",
     command: str = "tfarch.train",
 ):
-    """Trains, and applies the recipe of the config. Resumes an interrupted run. Returns the `TrainedClassifier`, which lies in `<out>/checkpoints`."""
+    """Trains, and applies the recipe of the config. Resumes an interrupted run. Returns the `TrainedModel`, which lies in `<out>/checkpoints`."""
     config = settled(data, config, settings)
     with RunFolder(out).locked() as folder:
         return _train(config, folder, app, licence, command)[1]
@@ -75,30 +76,30 @@ def compress(
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
     from tfarch.pipeline import export_job, training_job
-    from tfarch.pipeline.prepare import prepare
-    from tfarch.pipeline.trained import TrainedClassifier
+    from tfarch.pipeline.prepare import hashes, prepare
+    from tfarch.pipeline.trained import TrainedModel
 
     chosen = load_recipe(recipe)
-    trained = TrainedClassifier.load(RunFolder(source))
+    trained = TrainedModel.load(RunFolder(source))
     config = settled(None, config or Config().with_file(RunFolder(source).config), settings)
     config = dataclasses.replace(config, compress=dataclasses.replace(config.compress, recipe=recipe))
     with RunFolder(out).locked() as folder:
         export_job.require_exportable(config, folder)
-        prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
-        folder.write_config(config, app, command, prepared.dataset.sha256)
-        plain = dataclasses.replace(trained, stages=trained.stages[:1])
-        compressed = training_job.compress(config, prepared, plain, chosen, folder)
-        return _export_and_evaluate(config, prepared, compressed, folder, app, command)
+        tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
+        folder.write_config(config, app, command, hashes(tasks))
+        plain = trained.with_stages({task: each.stages[:1] for task, each in trained.tasks.items()})
+        compressed = training_job.compress(config, tasks, plain, chosen, folder)
+        return _export_and_evaluate(config, tasks, compressed, folder, app, command)
 
 
 def export(out: str | Path, *, config: Config | None = None, settings: Mapping[str, Any] | None = None, app: str = GENERIC):
     """Writes the TFLite variants and the bundle of the model trained in `out`. Returns the list of the files."""
     start_tensorflow()
     from tfarch.pipeline import export_job
-    from tfarch.pipeline.trained import TrainedClassifier
+    from tfarch.pipeline.trained import TrainedModel
 
     with RunFolder(out).locked() as folder:
-        trained = TrainedClassifier.load(folder)
+        trained = TrainedModel.load(folder)
         return export_job.export(settled(None, config or Config().with_file(folder.config), settings), trained, folder, app)
 
 
@@ -120,13 +121,13 @@ def evaluate(
     from tfarch.pipeline import evaluation_job
     from tfarch.pipeline.export_job import read_manifest
     from tfarch.pipeline.prepare import prepare
-    from tfarch.pipeline.trained import TrainedClassifier
+    from tfarch.pipeline.trained import TrainedModel
 
     with RunFolder(out).locked() as folder:
-        trained, files = TrainedClassifier.load(folder), read_manifest(folder)
+        trained, files = TrainedModel.load(folder), read_manifest(folder)
         config = settled(None, config or Config().with_file(folder.config), settings)
-        prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
-        return _gated(config, evaluation_job.evaluate(config, prepared, trained, files, folder, app=app, command=command, quick=quick))
+        tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
+        return _gated(config, evaluation_job.evaluate(config, tasks, trained, files, folder, app=app, command=command, quick=quick))
 
 
 def run(
@@ -167,9 +168,9 @@ def run(
     fewer_rows.require_usable(config, draws, shares)
     with RunFolder(out).locked() as folder:
         export_job.require_exportable(config, folder)
-        prepared, trained = _train(config, folder, app, licence, command)
-        report = _export_and_evaluate(config, prepared, trained, folder, app, command, quick)
-        for smaller in [*fewer_rows.draws(config, draws), *fewer_rows.curve(config, shares, report["data"]["train"])]:
+        tasks, trained = _train(config, folder, app, licence, command)
+        report = _export_and_evaluate(config, tasks, trained, folder, app, command, quick)
+        for smaller in [*fewer_rows.draws(config, draws), *fewer_rows.curve(config, shares, fewer_rows.rows_of(report))]:
             place = fewer_rows.folder_of(folder.path, smaller)
             if not fewer_rows.is_made(place, smaller, report["data"]["sha256"]):
                 say(f"{place}: a run on fewer rows")
@@ -181,29 +182,28 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
     from tfarch.pipeline import label_errors_job, lesson, training_job
-    from tfarch.pipeline.prepare import prepare
+    from tfarch.pipeline.prepare import hashes, prepare
 
-    _path(config)
     recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
-    prepared = prepare(config, folder.cache)
+    tasks = prepare(config, folder.cache)
     if recipe is not None:
-        training_job.require_fitting(recipe, prepared)
-    lesson.require_unlabelled(config, prepared)
-    folder.write_config(config, app, command, prepared.dataset.sha256)
-    label_errors_job.find(config, prepared, folder)
-    trained = training_job.train(config, prepared, folder, licence)
+        training_job.require_fitting(recipe, tasks)
+    for prepared in tasks.values():
+        lesson.require_unlabelled(config, prepared)
+    folder.write_config(config, app, command, hashes(tasks))
+    for task, prepared in tasks.items():
+        label_errors_job.find(config, prepared, folder.of_task(task))
+    trained = training_job.train(config, tasks, folder, licence)
     if recipe is not None:
-        trained = training_job.compress(config, prepared, trained, recipe, folder)
-    return prepared, trained
+        trained = training_job.compress(config, tasks, trained, recipe, folder)
+    return tasks, trained
 
 
-def _export_and_evaluate(
-    config: Config, prepared, trained, folder: RunFolder, app: str, command: str, quick: bool = False
-) -> dict[str, Any]:
+def _export_and_evaluate(config: Config, tasks, trained, folder: RunFolder, app: str, command: str, quick: bool = False) -> dict[str, Any]:
     from tfarch.pipeline import evaluation_job, export_job
 
     files = export_job.export(config, trained, folder, app)
-    return _gated(config, evaluation_job.evaluate(config, prepared, trained, files, folder, app=app, command=command, quick=quick))
+    return _gated(config, evaluation_job.evaluate(config, tasks, trained, files, folder, app=app, command=command, quick=quick))
 
 
 def _gated(config: Config, report: dict[str, Any]) -> dict[str, Any]:
@@ -211,9 +211,3 @@ def _gated(config: Config, report: dict[str, Any]) -> dict[str, Any]:
 
     require_parity(report["parity"], report["variants"], config.export.agreement_bound)
     return report
-
-
-def _path(config: Config) -> str:
-    if config.data.path is None:
-        raise InputError("no data", mend="give a folder, a CSV, TSV or JSONL file, or tfds:NAME")
-    return config.data.path

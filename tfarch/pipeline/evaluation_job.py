@@ -12,41 +12,39 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.config import Config
 from tfarch.data.batches import plan_in_order
-from tfarch.data.check import shortened
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.board import write_board
-from tfarch.evaluation.calibration import reliability
-from tfarch.evaluation.confusion import confused_pairs, confusions, worst
-from tfarch.evaluation.figures import REFERENCE
 from tfarch.evaluation.html import render_html
 from tfarch.evaluation.latency import measure_in_turn
 from tfarch.evaluation.machine import describe, usable_cores
-from tfarch.evaluation.metrics import classification_metrics, paired_test
 from tfarch.evaluation.model_card import render_model_card
 from tfarch.evaluation.out_of_scope import Answers
-from tfarch.evaluation.selective import risk_coverage
+from tfarch.evaluation.tasks import views
 from tfarch.export.bundle import update_bundle
 from tfarch.export.linter import examine
-from tfarch.export.parity import compare, parity
+from tfarch.export.parity import joined, parity, variant_parity
 from tfarch.export.saved_model import SavedModelClassifier
 from tfarch.models.classifier import with_probabilities
 from tfarch.pipeline import fewer_rows, label_errors_job
 from tfarch.pipeline.export_job import CARD, SAVED_MODEL, Exported
-from tfarch.pipeline.prepare import Part, Prepared
-from tfarch.pipeline.trained import Stage, TrainedClassifier
+from tfarch.pipeline.prepare import Prepared, hashes
+from tfarch.pipeline.task_figures import network_of, sections, variant_figures
+from tfarch.pipeline.trained import TrainedModel
 from tfarch.progress import say
 from tfarch.quiet import quiet
 from tfarch.run_folder import RunFolder, now
-from tfarch.runtime import Classifier, read_bundle
-from tfarch.runtime.classifier import INPUTS, OUTPUT
-from tfarch.runtime.explanation import strongest
+from tfarch.runtime import read_bundle
+from tfarch.runtime.bundle import CLASSIFICATION, MULTITASK
+from tfarch.runtime.signature import INPUTS, SINGLE, VECTOR, output_of
 from tfarch.training.inference import Forward
+
+Tasks = Mapping[str, Prepared]
 
 
 def evaluate(
     config: Config,
-    prepared: Prepared,
-    trained: TrainedClassifier,
+    tasks: Tasks,
+    trained: TrainedModel,
     files: list[Exported],
     folder: RunFolder,
     *,
@@ -57,63 +55,50 @@ def evaluate(
     """Measures every exported file on the test rows and writes `report.json`, `report.html`, the bundle's model card and what TensorBoard shows of the
     file that ships. Returns the report.
     """
-    test, labels = prepared.test, trained.labels
-    stages = {stage.name: stage for stage in trained.stages}
-    answers: dict[str, Answers] = {}
-    for each in files:
-        say(f"evaluating {each.name} on {len(test.texts):,} test rows")
-        answers[each.name] = Answers(*_classifier(trained, folder.path / each.file, usable_cores()).answers(test.texts))
-    latency = _latency(config, trained, files, folder, test)
+    answers = _answers(tasks, trained, files, folder)
+    latency = _latency(config, tasks, trained, files, folder)
     shipped = next(each for each in files if each.ships)
-    variants = [_variant(config, trained, stages[each.stage], each, files, answers, latency, folder, test) for each in files]
-    stage, first = stages[shipped.stage], trained.stages[0]
-    chosen = answers[shipped.name].probabilities
-    scores = stage.rule.score(chosen, answers[shipped.name].vectors)
-    answered_right = chosen.argmax(axis=1) == test.targets
-    surest = worst(chosen, test.targets, labels, test.texts)
-    shown = [shortened(text) for text in test.texts]
+    variants = [_variant(config, tasks, trained, each, files, answers, latency, folder) for each in files]
+    network, first = network_of(trained.any, folder.path / shipped.file, usable_cores()), trained.any.stages[0]
+    found = {
+        task: {
+            **sections(config, task, prepared, trained.tasks[task], shipped, answers[task], network),
+            **_label_errors(prepared, folder.of_task(task)),
+        }
+        for task, prepared in tasks.items()
+    }
     report = {
         "app": app,
-        "task": "text_classification",
-        "name": prepared.dataset.name,
+        "task": CLASSIFICATION if SINGLE in tasks else MULTITASK,
+        "name": " and ".join(dict.fromkeys(prepared.dataset.name for prepared in tasks.values())),
         "created": now(),
         "quick": quick,
-        "data": prepared.facts(),
+        **(found[SINGLE] if SINGLE in tasks else {"data": _data(tasks), "tasks": found}),
         "model": {
-            "structure": trained.spec.structure,
-            "weights": trained.provenance["weights"]["name"],
-            "layers": trained.spec.layers,
-            "width": trained.spec.width,
-            "parameters": int(sum(value.size for value in first.weights.values())),
+            "structure": trained.any.spec.structure,
+            "weights": trained.any.provenance["weights"]["name"],
+            "layers": trained.any.spec.layers,
+            "width": trained.any.spec.width,
+            "parameters": int(sum(value.size for value in trained.weights(0).values())),
         },
         "train": dict(first.figures),
-        "compression": [{"name": each.name, **each.figures} for each in trained.stages[1:]],
-        "calibration": dict(stage.calibration),
-        "out_of_scope": _out_of_scope(stage, answers[shipped.name], test, labels),
-        "risk_coverage": {
-            "score": risk_coverage(scores, answered_right),
-            "probability": risk_coverage(chosen.max(axis=1), answered_right),
-        },
+        "compression": [{"name": each.name, **each.figures} for each in trained.any.stages[1:]],
         "variants": variants,
         "chosen": shipped.name,
-        "confusions": confusions(chosen, test.targets, labels, shown),
-        "confused_pairs": confused_pairs(chosen, test.targets, labels, shown),
-        "worst": _explained(surest, _classifier(trained, folder.path / shipped.file, usable_cores())),
-        "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
-        "parity": _parity(config, trained, stage, files, answers, folder, test),
+        "parity": _parity(config, tasks, trained, shipped, files, answers, folder),
         "machine": describe(),
         "seed": config.seed,
         "config": config.as_dict(),
         "command": command,
     }
-    label_errors = label_errors_job.found_before(prepared, folder)
-    if label_errors is not None:
-        report["label_errors"] = label_errors
     report = write_report(folder, {**report, **fewer_rows.found(folder, config, report)})
     bundle = read_bundle(folder.bundle, verify=False)
     update_bundle(folder.bundle, {}, {CARD: render_model_card(report, bundle.description)})
     with folder.replacing(folder.board) as board:
-        write_board(board, report, answers[shipped.name], test.targets, labels, test.texts, run=folder.path.resolve().name)
+        for task, view in views(report).items():
+            test, run = tasks[task].test, "/".join(filter(None, (folder.path.resolve().name, task)))
+            (board / task).mkdir(exist_ok=True)
+            write_board(board / task, view, answers[task][shipped.name], test.targets, trained.tasks[task].labels, test.texts, run=run)
     return report
 
 
@@ -124,83 +109,81 @@ def write_report(folder: RunFolder, report: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def _classifier(trained: TrainedClassifier, file: Path, threads: int) -> Classifier:
-    with quiet():
-        return Classifier(file, trained.tokeniser, trained.labels, trained.max_length, threads=threads)
+def _data(tasks: Tasks) -> dict[str, Any]:
+    """The report's section `data` of several tasks: rows are counted for each task that has a label for them."""
+    parts = {part: sum(len(getattr(prepared, part).texts) for prepared in tasks.values()) for part in ("train", "valid", "test")}
+    return {
+        "name": " and ".join(dict.fromkeys(prepared.dataset.name for prepared in tasks.values())),
+        **parts,
+        "classes": sum(len(prepared.labels) for prepared in tasks.values()),
+        "sha256": hashes(tasks),
+    }
 
 
-def _explained(rows: list[dict[str, Any]], classifier: Classifier) -> list[dict[str, Any]]:
-    """Errors with the words that moved the answer of the file that ships most: `words`, each as `predict --explain --json` gives it; texts are cut."""
-    say(f"explaining the {len(rows)} errors that it was surest of")
-    found = classifier.explain([row["text"] for row in rows], nearest=0)
-    explained = []
-    for row, each in zip(rows, found, strict=True):
-        text = shortened(row["text"])
-        moving = strongest(each.words, lambda word: word.weight) if each.label == row["predicted"] else ()
-        words = [word.as_dict() for word in moving if text[word.start : word.end] == word.text]
-        explained.append({**row, "text": text, "words": words})
-    return explained
+def _label_errors(prepared: Prepared, folder: RunFolder) -> dict[str, Any]:
+    found = label_errors_job.found_before(prepared, folder)
+    return {} if found is None else {"label_errors": found}
 
 
-def _out_of_scope(stage: Stage, shipped: Answers, test: Part, labels: tuple[str, ...]) -> dict[str, Any]:
-    """The report's section `out_of_scope`: the rule, and what every method reaches on the test rows with the file that ships."""
-    methods = []
-    for tried in stage.tried:
-        scores = stage.scores[tried["method"]](shipped.probabilities, shipped.vectors)
-        metrics = classification_metrics(shipped.probabilities, test.targets, labels, scores=scores, threshold=tried["threshold"])
-        figures = {name: metrics.get(name) for name in ("in_scope_accuracy", "oos_recall", "oos_auroc", "fpr95")}
-        methods.append({**tried, "metrics": figures})
-    return {**stage.out_of_scope, "methods": methods}
+def _answers(tasks: Tasks, trained: TrainedModel, files: list[Exported], folder: RunFolder) -> dict[str, dict[str, Answers]]:
+    """Each task's answers by file for its test rows; a text that several tasks are tested on is asked once."""
+    texts = list(dict.fromkeys(text for prepared in tasks.values() for text in prepared.test.texts))
+    places = {text: place for place, text in enumerate(texts)}
+    rows = {task: [places[text] for text in prepared.test.texts] for task, prepared in tasks.items()}
+    answers: dict[str, dict[str, Answers]] = {task: {} for task in tasks}
+    for each in files:
+        say(f"evaluating {each.name} on {len(texts):,} test rows")
+        network = network_of(trained.any, folder.path / each.file, usable_cores())
+        *probabilities, vectors = network.of_texts(texts, (*map(output_of, tasks), VECTOR))
+        for task, found in zip(tasks, probabilities, strict=True):
+            answers[task][each.name] = Answers(found[rows[task]], vectors[rows[task]])
+    return answers
 
 
 def _variant(
     config: Config,
-    trained: TrainedClassifier,
-    stage: Stage,
+    tasks: Tasks,
+    trained: TrainedModel,
     exported: Exported,
     files: list[Exported],
-    answers: Mapping[str, Answers],
+    answers: Mapping[str, Mapping[str, Answers]],
     latency: Mapping[str, Any],
     folder: RunFolder,
-    test: Part,
 ) -> dict[str, Any]:
     file = folder.path / exported.file
     body = file.read_bytes()
     reference = next(each for each in files if each.stage == exported.stage and each.variant == "float32" and each.length is None)
-    scope = test.targets >= 0
-    given = answers[exported.name]
-    right = {name: answers[name].probabilities.argmax(axis=1)[scope] == test.targets[scope] for name in (exported.name, REFERENCE)}
+    found = {
+        task: variant_figures(config, trained.tasks[task], exported, reference, answers[task], prepared.test)
+        for task, prepared in tasks.items()
+    }
     return {
         "name": exported.name,
         "file": exported.file,
         "bytes": len(body),
         "gzip_bytes": len(zlib.compress(body, 6, wbits=31)),
         "sparsity": examine(file).sparsity("FULLY_CONNECTED"),
-        "metrics": classification_metrics(
-            given.probabilities,
-            test.targets,
-            trained.labels,
-            scores=stage.rule.score(given.probabilities, given.vectors),
-            threshold=stage.rule.threshold,
-            bins=config.evaluate.bins,
-        ),
         "latency_ms": latency[exported.name],
-        "parity": {"against": reference.name, **compare(given.probabilities, answers[reference.name].probabilities)},
-        "paired": {"against": REFERENCE, **paired_test(right[exported.name], right[REFERENCE])},
+        "parity": variant_parity([each["parity"] for each in found.values()]),
+        **{
+            name: found[SINGLE][name] if SINGLE in found else {task: each[name] for task, each in found.items()}
+            for name in ("metrics", "paired")
+        },
     }
 
 
-def _latency(config: Config, trained: TrainedClassifier, files: list[Exported], folder: RunFolder, test: Part) -> dict[str, dict[str, Any]]:
-    """Milliseconds a text, tokenising included, of every file in turn: `{name: {"threads_1": {"p50", "p95", ...}}}`."""
-    rows = np.random.default_rng(config.seed).permutation(len(test.texts))[: config.evaluate.latency_texts]
-    texts = [test.texts[row] for row in rows]
+def _latency(config: Config, tasks: Tasks, trained: TrainedModel, files: list[Exported], folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """Milliseconds a text, tokenising included and all tasks answered, of every file in turn: `{name: {"threads_1": {"p50", "p95", ...}}}`."""
+    every = [text for prepared in tasks.values() for text in prepared.test.texts]
+    rows = np.random.default_rng(config.seed).permutation(len(every))[: config.evaluate.latency_texts]
+    texts, outputs = [every[row] for row in rows], tuple(map(output_of, tasks))
     result: dict[str, dict[str, Any]] = {each.name: {} for each in files}
     for threads in config.evaluate.threads:
         say(f"measuring latency with {threads} thread{'s' if threads > 1 else ''}")
         runs = {}
         for each in files:
-            classifier = _classifier(trained, folder.path / each.file, threads)
-            runs[each.name] = lambda text, classifier=classifier: classifier.probabilities([text])
+            network = network_of(trained.any, folder.path / each.file, threads)
+            runs[each.name] = lambda text, network=network: network.of_texts([text], outputs)
         for name, figures in measure_in_turn(runs, texts, config.evaluate.latency_repeats).items():
             result[name][f"threads_{threads}"] = figures
     return result
@@ -208,34 +191,40 @@ def _latency(config: Config, trained: TrainedClassifier, files: list[Exported], 
 
 def _parity(
     config: Config,
-    trained: TrainedClassifier,
-    stage: Stage,
+    tasks: Tasks,
+    trained: TrainedModel,
+    shipped: Exported,
     files: list[Exported],
-    answers: Mapping[str, Answers],
+    answers: Mapping[str, Mapping[str, Answers]],
     folder: RunFolder,
-    test: Part,
 ) -> dict[str, Any]:
     """Keras against the SavedModel (strings in), the bare TFLite float32 file (ids in) and the runtime on that file (strings in)."""
     say("comparing Keras, SavedModel, TFLite and the runtime")
-    reference = Forward(with_probabilities(trained.build(stage), stage.calibration["temperature"]))(test.tokens)
-    float32 = next(each for each in files if each.stage == stage.name and each.variant == "float32" and each.length is None)
-    others = {
-        "saved_model": SavedModelClassifier(folder.bundle / SAVED_MODEL).probabilities(test.texts),
-        "tflite": run_bare(folder.path / float32.file, test.tokens, usable_cores()),
-        "runtime": answers[float32.name].probabilities,
-    }
-    return parity(reference, others, config.export.parity_bound)
+    saved_model = SavedModelClassifier(folder.bundle / SAVED_MODEL)
+    float32 = next(each for each in files if each.stage == shipped.stage and each.variant == "float32" and each.length is None)
+    figures = []
+    for task, prepared in tasks.items():
+        test, own = prepared.test, trained.tasks[task]
+        stage = next(each for each in own.stages if each.name == shipped.stage)
+        reference = Forward(with_probabilities(own.build(stage), stage.calibration["temperature"]))(test.tokens)
+        others = {
+            "saved_model": saved_model.answers(test.texts)[task],
+            "tflite": run_bare(folder.path / float32.file, test.tokens, usable_cores(), output=output_of(task)),
+            "runtime": answers[task][float32.name].probabilities,
+        }
+        figures.append(parity(reference, others, config.export.parity_bound))
+    return joined(figures)
 
 
-def run_bare(file: Path, tokens: Tokens, threads: int, batch_size: int = 64) -> np.ndarray:
+def run_bare(file: Path, tokens: Tokens, threads: int, batch_size: int = 64, output: str = output_of(SINGLE)) -> np.ndarray:
     """Probabilities `[n, classes]` of a dynamic-length file for token ids, with LiteRT alone: no tokeniser and no code of the runtime."""
     with quiet():
         runner = Interpreter(model_path=str(file), num_threads=threads).get_signature_runner("serving_default")
     result = None
     for batch in plan_in_order(tokens.lengths, batch_size):
         inputs = tokens.padded(batch.rows, batch.length)
-        output = runner(**{name: inputs[name] for name in INPUTS})[OUTPUT]
+        found = runner(**{name: inputs[name] for name in INPUTS})[output]
         if result is None:
-            result = np.empty((len(tokens), output.shape[1]), output.dtype)
-        result[batch.rows] = output
+            result = np.empty((len(tokens), found.shape[1]), found.dtype)
+        result[batch.rows] = found
     return result

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfarch.errors import unknown
 from tfarch.models.integrated_gradients import IntegratedGradients, baseline_of
-from tfarch.pipeline.trained import TrainedClassifier
+from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.explanation import Completeness, Weights
+from tfarch.runtime.signature import SINGLE
 from tfarch.runtime.tokeniser import Located
 
 
@@ -19,13 +21,16 @@ class GradientMethod:
     The file that ships rounds these weights: where the float model would answer otherwise, a note says so.
 
     Raises:
-        InputError: nothing was trained in the folder, or its files are damaged.
+        InputError: nothing was trained in the folder, its files are damaged, or it has no such task.
     """
 
     name = "integrated_gradients"
 
-    def __init__(self, folder: RunFolder):
-        trained = TrainedClassifier.load(folder)
+    def __init__(self, folder: RunFolder, task: str = SINGLE):
+        model = TrainedModel.load(folder)
+        if task not in model.tasks:
+            raise unknown("task", task, model.tasks)
+        trained = model.tasks[task]
         stage = trained.stages[-1]
         self._labels = trained.labels
         self._gradients = IntegratedGradients(trained.build(stage), stage.calibration["temperature"])

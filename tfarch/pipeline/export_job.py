@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,14 +20,13 @@ from tfarch.export.linter import lint
 from tfarch.export.metadata import write_metadata
 from tfarch.export.saved_model import write_saved_model
 from tfarch.export.tflite import VARIANTS, Converter
-from tfarch.models.classifier import HEAD, with_outputs, with_probabilities
-from tfarch.pipeline.trained import Stage, TrainedClassifier
+from tfarch.models.classifier import HEAD, with_outputs
+from tfarch.pipeline.trained import Stage, TrainedClassifier, TrainedModel
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
-from tfarch.runtime.bundle import DESCRIPTION
-from tfarch.runtime.classifier import INPUTS, OUTPUT, VECTOR
+from tfarch.runtime.bundle import CLASSIFICATION, DESCRIPTION, MULTITASK
 from tfarch.runtime.head import Head
-from tfarch.runtime.known_rows import KnownRows
+from tfarch.runtime.signature import INPUTS, SINGLE, VECTOR, output_of
 
 MODEL, VOCABULARY, SAVED_MODEL, CARD, SCOPE = "model.tflite", "vocab.txt", "saved_model/1", "MODEL_CARD.md", "out_of_scope.npz"
 HEAD_FILE = "head.npz"
@@ -66,7 +66,7 @@ def require_exportable(config: Config, folder: RunFolder) -> None:
             raise InputError("holds something that no run wrote, and is left alone", file=place, mend="move it, or choose another --out")
 
 
-def export(config: Config, trained: TrainedClassifier, folder: RunFolder, app: str) -> list[Exported]:
+def export(config: Config, trained: TrainedModel, folder: RunFolder, app: str) -> list[Exported]:
     """Writes `variants/*.tflite` and `bundle/`, and the list of the files as `variants/manifest.json`.
 
     The variant that ships is `export.ship` of the last stage: of the recipe where one was applied.
@@ -107,30 +107,26 @@ def read_manifest(folder: RunFolder) -> list[Exported]:
     return exported
 
 
-def _write(config: Config, trained: TrainedClassifier, folder: RunFolder, app: str, beside: Path) -> list[Exported]:
+def _write(config: Config, trained: TrainedModel, folder: RunFolder, app: str, beside: Path) -> list[Exported]:
     """Writes the variants and their list into `beside`, and the bundle into its place."""
-    shipped_stage = trained.stages[-1]
+    last = len(trained.any.stages) - 1
     exported: list[Exported] = []
     variants = list(dict.fromkeys([*config.export.variants, config.export.ship, "float32"]))
-    for stage in trained.stages:
-        plain, temperature = trained.build(stage), stage.calibration["temperature"]
-        model = with_outputs(plain, temperature)
+    for number, stage in enumerate(trained.any.stages):
+        temperatures = {task: each.stages[number].calibration["temperature"] for task, each in trained.tasks.items()}
+        model = with_outputs(trained.build(number), temperatures)
         for length in (None, *config.export.lengths):
             with Converter(model, length=length) as converter:
                 for variant in variants:
                     name = _name(stage, variant, length)
                     say(f"exporting {name}")
-                    ships = stage is shipped_stage and variant == config.export.ship and length is None
+                    ships = number == last and variant == config.export.ship and length is None
                     file = f"{name}.tflite"
                     _write_tflite(beside / file, converter.convert(variant), trained, name, app)
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
-        if stage is shipped_stage:
+        if number == last:
             variant = _name(stage, config.export.ship, None)
-            rows = stage.known if config.export.example_texts else None
-            if config.export.example_texts and rows is None:
-                say("warning: this run kept no texts of training rows: train again to have them in the bundle")
-            model = with_probabilities(plain, temperature)
-            _write_bundle(trained, stage, model, folder, app, variant, beside / f"{variant}.tflite", rows)
+            _write_bundle(trained, model, folder, app, variant, beside / f"{variant}.tflite", config.export.example_texts)
     folder.write_json(beside / MANIFEST, [asdict(each) for each in exported])
     return exported
 
@@ -140,15 +136,16 @@ def _name(stage: Stage, variant: str, length: int | None) -> str:
     return f"{prefix}{variant}" + ("" if length is None else f"_{length}_tokens")
 
 
-def _write_tflite(file: Path, body: bytes, trained: TrainedClassifier, name: str, app: str) -> None:
+def _write_tflite(file: Path, body: bytes, trained: TrainedModel, name: str, app: str) -> None:
+    classes = ", ".join(f"{len(labels)} labels" + (f" ({task})" if task else "") for task, labels in trained.labels.items())
     described = write_metadata(
         body,
         name=f"{app} ({name})",
-        description=f"Text classification into {len(trained.labels)} labels, made with tfarch {tfarch.__version__}",
-        labels=trained.labels,
-        vocabulary="".join(f"{piece}\n" for piece in trained.tokeniser.vocabulary),
-        max_length=trained.max_length,
-        licence=str(trained.provenance["weights"]["licence"]),
+        description=f"Text classification into {classes}, made with tfarch {tfarch.__version__}",
+        labels={output_of(task): labels for task, labels in trained.labels.items()},
+        vocabulary="".join(f"{piece}\n" for piece in trained.any.tokeniser.vocabulary),
+        max_length=trained.any.max_length,
+        licence=str(trained.any.provenance["weights"]["licence"]),
         version=tfarch.__version__,
     )
     try:
@@ -156,57 +153,70 @@ def _write_tflite(file: Path, body: bytes, trained: TrainedClassifier, name: str
     except OSError as error:
         file.unlink(missing_ok=True)
         raise TfarchError(f"{file} could not be written: {error.strerror}") from error
-    problems = lint(file)
+    problems = lint(file, outputs=(*map(output_of, trained.tasks), VECTOR))
     if problems:
         raise TfarchError(f"{file}: {'; '.join(problems)}")
 
 
 def _write_bundle(
-    trained: TrainedClassifier,
-    stage: Stage,
-    model: tf.keras.Model,
-    folder: RunFolder,
-    app: str,
-    variant: str,
-    shipped: Path,
-    rows: KnownRows | None,
+    trained: TrainedModel, model: tf.keras.Model, folder: RunFolder, app: str, variant: str, shipped: Path, example_texts: bool
 ) -> None:
     say("writing the bundle")
-    classes = len(trained.labels)
+    described = {task: _describe(task, each, example_texts) for task, each in trained.tasks.items()}
+    shape = trained.any
+    single = trained.tasks.get(SINGLE)
     description = {
         "app": app,
-        "task": "text_classification",
-        "name": trained.data["name"],
-        "labels": list(trained.labels),
-        "max_length": trained.max_length,
+        "task": MULTITASK if single is None else CLASSIFICATION,
+        "name": " and ".join(dict.fromkeys(each.data["name"] for each in trained.tasks.values())),
+        "max_length": shape.max_length,
         "fixed_lengths": [],
-        "tokeniser": {**trained.tokeniser.as_dict(), "file": VOCABULARY},
+        "tokeniser": {**shape.tokeniser.as_dict(), "file": VOCABULARY},
         "model": {"file": MODEL, "variant": variant, "probabilities": True},
         "saved_model": {"path": SAVED_MODEL},
-        "temperature": stage.calibration["temperature"],
-        "out_of_scope": {**stage.out_of_scope, **({"file": SCOPE} if stage.rule.score.statistics else {})},
-        "head": {"file": HEAD_FILE, "added_labels": []},
-        **({} if rows is None else {"examples": {"texts": EXAMPLE_TEXTS, "vectors": EXAMPLE_VECTORS}}),
+        **({"tasks": {task: own for task, (own, _) in described.items()}} if single is None else described[SINGLE][0]),
         "signature": {
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
             "outputs": [
-                {"name": OUTPUT, "dtype": "float32", "shape": [None, classes]},
-                {"name": VECTOR, "dtype": "float32", "shape": [None, trained.spec.width]},
+                *({"name": output_of(task), "dtype": "float32", "shape": [None, len(labels)]} for task, labels in trained.labels.items()),
+                {"name": VECTOR, "dtype": "float32", "shape": [None, shape.spec.width]},
             ],
         },
-        "provenance": trained.provenance,
     }
+    if single is None:
+        description["provenance"] = {"weights": shape.provenance["weights"]}
     with tempfile.TemporaryDirectory() as temporary:
         saved_model, vocabulary = Path(temporary) / "saved_model", Path(temporary) / VOCABULARY
-        write_saved_model(saved_model, model, trained.tokeniser, trained.labels, trained.max_length)
-        trained.tokeniser.write(vocabulary)
-        card = render_model_card({"variants": [], "data": trained.data}, description)
+        write_saved_model(saved_model, model, shape.tokeniser, trained.labels, shape.max_length)
+        shape.tokeniser.write(vocabulary)
+        card = render_model_card({"variants": [], "data": shape.data if single else {}}, description)
         files = {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card}
-        kernel, bias = (stage.weights[f"{HEAD}/{part}"] for part in ("kernel", "bias"))
-        files[HEAD_FILE] = arrays_file(**Head(kernel, bias, stage.calibration["temperature"], stage.examples).as_arrays())
-        if stage.rule.score.statistics:
-            files[SCOPE] = arrays_file(**stage.rule.score.statistics)
-        if rows is not None:
-            files |= {EXAMPLE_TEXTS: rows.as_json(), EXAMPLE_VECTORS: arrays_file(vectors=rows.vectors)}
+        for _, own in described.values():
+            files |= own
         write_bundle(folder.bundle, description, files)
         shipped.unlink()  # it lies in the bundle
+
+
+def _describe(task: str, trained: TrainedClassifier, example_texts: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What bundle.json says of a task, and the files of its own that it names."""
+    stage, before = trained.stages[-1], f"{task}." if task else ""
+    rows = stage.known if example_texts else None
+    if example_texts and rows is None:
+        say("warning: this run kept no texts of training rows: train again to have them in the bundle")
+    kernel, bias = (stage.weights[f"{HEAD}/{part}"] for part in ("kernel", "bias"))
+    head = Head(kernel, bias, stage.calibration["temperature"], stage.examples)
+    files: dict[str, Any] = {before + HEAD_FILE: arrays_file(**head.as_arrays())}
+    statistics = stage.rule.score.statistics
+    if statistics:
+        files[before + SCOPE] = arrays_file(**statistics)
+    if rows is not None:
+        files |= {before + EXAMPLE_TEXTS: rows.as_json(), before + EXAMPLE_VECTORS: arrays_file(vectors=rows.vectors)}
+    examples = {} if rows is None else {"examples": {"texts": before + EXAMPLE_TEXTS, "vectors": before + EXAMPLE_VECTORS}}
+    return {
+        "labels": list(trained.labels),
+        "temperature": stage.calibration["temperature"],
+        "out_of_scope": {**stage.out_of_scope, **({"file": before + SCOPE} if statistics else {})},
+        "head": {"file": before + HEAD_FILE, "added_labels": []},
+        **examples,
+        "provenance": trained.provenance,
+    }, files

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfarch.config import Config
 from tfarch.errors import InputError
 from tfarch.evaluation.figures import REFERENCE
+from tfarch.evaluation.tasks import views
 from tfarch.run_folder import RunFolder
+from tfarch.runtime.signature import SINGLE
 
 FOLDER = "fewer_rows"
 # Where there are few rows, the last epoch is taken as it is: accuracy then owes nothing to validation's labels, which may be more than those that train.
@@ -39,6 +41,8 @@ def require_usable(config: Config, draws: int, shares: Sequence[float]) -> None:
     """
     if draws < 1 or (draws > 1 and not config.data.shots):
         raise InputError(f"{draws} draws of all rows", mend="give --shots K, the rows of each class that are drawn")
+    if shares and config.data.task_data:
+        raise InputError("a learning curve over tasks with data of their own", mend="give one table with a column for each task")
     if shares and config.data.shots:
         raise InputError("a learning curve over draws of a few rows of each class", mend="ask for --shots or for --learning-curve")
     for share in shares:
@@ -70,18 +74,28 @@ def is_made(folder: Path, config: Config, sha256: dict[str, str]) -> bool:
 
 
 def found(folder: RunFolder, config: Config, report: dict[str, Any]) -> dict[str, Any]:
-    """The report's sections `shots` and `learning_curve`, of the runs that lie in the folder; empty where there are none.
+    """The report's sections `shots` and `learning_curve`, of the runs that lie in the folder; empty where there are none. Of several tasks they stand
+    with the others of each task.
 
     Args:
         config: the settings of the run itself.
         report: its figures, which are the first draw, or the curve's end.
     """
-    own = _figures(report)
     same_data = [each for each in _reports(folder.path) if each["data"]["sha256"] == report["data"]["sha256"]]
-    points = [_figures(each) for each in same_data if _is_smaller(each["config"], config)]
-    if not points:
+    smaller = [views(each) for each in same_data if _is_smaller(each["config"], config)]
+    if not smaller:
         return {}
-    points = sorted([own, *points], key=lambda each: (each["rows"], each["draw"]))
+    sections = {task: _section(config, [view, *(each[task] for each in smaller)]) for task, view in views(report).items()}
+    return sections[SINGLE] if SINGLE in sections else {"tasks": {task: {**report["tasks"][task], **own} for task, own in sections.items()}}
+
+
+def rows_of(report: dict[str, Any]) -> int:
+    """The training rows that a learning curve takes shares of."""
+    return max(view["data"]["train"] for view in views(report).values())
+
+
+def _section(config: Config, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    points = sorted(map(_figures, reports), key=lambda each: (each["rows"], each["draw"]))
     if not config.data.shots:
         return {"learning_curve": points}
     accuracies = [100 * each["accuracy"] for each in points]
@@ -116,7 +130,7 @@ def _report(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def _figures(report: dict[str, Any]) -> dict[str, Any]:
+def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
     """Rows, draw, and the shipped file's accuracy on the test rows with its interval."""
     metrics = next(each["metrics"] for each in report["variants"] if each["name"] == report["chosen"])
     figures = {name: metrics[name] for name in ("accuracy", "accuracy_interval", "macro_f1")}

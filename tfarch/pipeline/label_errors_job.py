@@ -52,7 +52,7 @@ def find(config: Config, prepared: Prepared, folder: RunFolder) -> None:
     """Writes `label_errors.csv` and what the report says of it; nothing where the setting is off, or the same was found before."""
     if not config.label_errors.find:
         return
-    file, fingerprint = folder.checkpoints / "label_errors.json", _fingerprint(config, prepared)
+    file, fingerprint = folder.label_errors_found, _fingerprint(config, prepared)
     if file.is_file() and folder.label_errors.is_file() and folder.read_json(file, "delete it").get("fingerprint") == fingerprint:
         return
     say("looking for labels that are likely wrong")
@@ -86,7 +86,7 @@ def find(config: Config, prepared: Prepared, folder: RunFolder) -> None:
 
 def found_before(prepared: Prepared, folder: RunFolder) -> dict[str, Any] | None:
     """The report's section `label_errors`, as `find` wrote it; None where it found nothing of these data."""
-    file = folder.checkpoints / "label_errors.json"
+    file = folder.label_errors_found
     if not file.is_file():
         return None
     summary = folder.read_json(file, "delete it")

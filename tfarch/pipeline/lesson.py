@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,48 @@ class Lesson:
         return (
             self if self.vectors is not None else dataclasses.replace(self, vectors=untrained_vectors(prepared.start, self.tokens, cache))
         )
+
+
+@dataclass(frozen=True)
+class JointLesson:
+    """What one encoder trains on for several tasks together: each text once, with the labels that it has."""
+
+    lessons: Mapping[str, Lesson]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{lesson} for {task}" if task else str(lesson) for task, lesson in self.lessons.items())
+
+    def examples(self, classes: Mapping[str, int], weighting: str, task_weights: Mapping[str, float]) -> Examples:
+        """As the Trainer takes them: class numbers int32 `[n, tasks]`, -1 where a text has none, and their weights float32 `[n, tasks]`."""
+        own = [lesson.examples(classes[task], weighting) for task, lesson in self.lessons.items()]
+        tokens = Tokens.joined([each.tokens for each in own])
+        pieces = [tokens.ids[begin:end].tobytes() for begin, end in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)]
+        # A text that stands twice in one task's rows keeps both: they may differ in their labels.
+        rows: dict[tuple[bytes, int], int] = {}
+        places, firsts, offset = [], [], 0
+        for each in own:
+            times: Counter[bytes] = Counter()
+            for row in range(len(each)):
+                piece = pieces[offset + row]
+                key, times[piece] = (piece, times[piece]), times[piece] + 1
+                if key not in rows:
+                    rows[key] = len(firsts)
+                    firsts.append(offset + row)
+                places.append(rows[key])
+            offset += len(each)
+        targets = np.full((len(firsts), len(own)), -1, np.int32)
+        weights = np.zeros((len(firsts), len(own)), np.float32)
+        offset = 0
+        for number, (task, each) in enumerate(zip(self.lessons, own, strict=True)):
+            chosen = places[offset : offset + len(each)]
+            targets[chosen, number] = each.targets
+            weights[chosen, number] = each.weights * task_weights.get(task, 1.0)
+            offset += len(each)
+        return Examples(tokens.select(np.array(firsts)), targets, weights)
+
+    def digest(self) -> bytes:
+        """Equal where the lessons are."""
+        return hashlib.sha256(b"".join(lesson.digest() for lesson in self.lessons.values())).digest()
 
 
 def require_unlabelled(config: Config, prepared: Prepared) -> None:

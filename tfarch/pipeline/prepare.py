@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tfarch.config import Config
-from tfarch.data import Dataset, Finding, check, load_dataset
+from tfarch.data import Dataset, Finding, check
+from tfarch.data.tasks import load_tasks
 from tfarch.data.tokens import Tokens, tokenise
 from tfarch.errors import InputError
 from tfarch.models import Start, start_from
@@ -83,35 +85,46 @@ def spread_rows(targets: np.ndarray, most: int, seed: int) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
-def prepare(config: Config, cache: Path | None = None, *, start: Start | None = None, labels: tuple[str, ...] | None = None) -> Prepared:
-    """Loads, checks and tokenises the data that `config` names; says on standard error what the check warns of.
+def prepare(
+    config: Config, cache: Path | None = None, *, start: Start | None = None, labels: Mapping[str, tuple[str, ...]] | None = None
+) -> dict[str, Prepared]:
+    """Loads, checks and tokenises the data that `config` names, of each task (see `load_tasks`); says on standard error what the check warns of.
 
     Args:
         cache: folder for token ids.
         start: the structure and tokeniser where a model exists already; else they are settled here.
-        labels: the classes of that model.
+        labels: the classes of that model, of each of its tasks.
 
     Raises:
-        InputError: see `load_dataset`; or the data holds a label that the model lacks, or a part without a row in scope.
+        InputError: see `load_tasks`; or the data holds a label that the model lacks, or a part without a row in scope.
     """
-    data = config.data
-    dataset = load_dataset(data.path, data, config.seed)
-    labels = labels or dataset.labels
+    datasets = load_tasks(config.data, config.seed)
+    if labels is not None and set(labels) != set(datasets):
+        told = [", ".join(each) or "one task without a name" for each in (datasets, labels)]
+        raise InputError(f"the data are of {told[0]}, the model is of {told[1]}", mend="give data for every task of the model")
+    start = start or start_from(config.model, [text for dataset in datasets.values() for text in dataset.train.texts])
+    if hasattr(start.spec, "positions") and config.data.max_length > start.spec.positions:
+        raise InputError(f"data.max_length={config.data.max_length}: the encoder has {start.spec.positions} positions")
+    return {
+        task: _prepared(task, dataset, config, cache, start, dataset.labels if labels is None else labels[task])
+        for task, dataset in datasets.items()
+    }
+
+
+def _prepared(task: str, dataset: Dataset, config: Config, cache: Path | None, start: Start, labels: tuple[str, ...]) -> Prepared:
+    data, place = config.data, config.data.task_data.get(task, config.data.path)
     numbers = {label: number for number, label in enumerate(labels)}
     if not data.oos_is_class:
         numbers[data.oos_label] = -1
-    start = start or start_from(config.model, dataset.train.texts)
-    if hasattr(start.spec, "positions") and data.max_length > start.spec.positions:
-        raise InputError(f"data.max_length={data.max_length}: the encoder has {start.spec.positions} positions")
     parts, lengths = {}, {}
     for name in PARTS:
         table = getattr(dataset, name)
         unknown = sorted(set(table.labels) - set(numbers))
         if unknown:
-            raise InputError(f"the {name} rows have the label {unknown[0]!r}, which the model does not know", file=data.path)
+            raise InputError(f"the {name} rows have the label {unknown[0]!r}, which the model does not know", file=place)
         if not any(numbers[label] >= 0 for label in table.labels):
             mend = "give it rows whose label is one of the classes"
-            raise InputError(f"no {name} row ({table.file}) is in scope: all are {data.oos_label!r}", file=data.path, mend=mend)
+            raise InputError(f"no {name} row ({table.file}) is in scope: all are {data.oos_label!r}", file=place, mend=mend)
         # One token more than is kept, so that `check` can count the texts that are cut.
         tokens = tokenise(table.texts, start.tokeniser, data.max_length + 1, cache)
         parts[name] = Part(table.texts, tokens.cut(data.max_length), np.array([numbers[label] for label in table.labels], np.int32))
@@ -120,6 +133,12 @@ def prepare(config: Config, cache: Path | None = None, *, start: Start | None = 
     for finding in findings:
         if finding.severity != "note":
             shown = [each for each in finding.examples if each.file not in finding.message]
-            place = f" ({shown[0].file}, line {shown[0].line}; the verb check shows more)" if shown else ""
-            say(f"warning: {finding.message.rstrip('.')}{place}")
+            where = f" ({shown[0].file}, line {shown[0].line}; the verb check shows more)" if shown else ""
+            say(f"warning: {task + ': ' if task else ''}{finding.message.rstrip('.')}{where}")
     return Prepared(dataset, findings, labels, start, parts["train"].in_scope, parts["valid"], parts["test"])
+
+
+def hashes(tasks: Mapping[str, Prepared]) -> dict[str, str]:
+    """The sha256 of every file that the data were read from; files of tasks with data of their own as `task/file`."""
+    different = len({tuple(sorted(each.dataset.sha256.items())) for each in tasks.values()}) > 1
+    return {f"{task}/{file}" if different else file: value for task, each in tasks.items() for file, value in each.dataset.sha256.items()}

@@ -1,7 +1,8 @@
-"""A trained classifier as it lies in `checkpoints/`: all that export and evaluation need, without the data. JSON, safetensors and vocab.txt."""
+"""A trained model as it lies in `checkpoints/`: all that export and evaluation need, without the data. JSON, safetensors and vocab.txt."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,14 +12,15 @@ import tensorflow as tf
 
 from tfarch.errors import InputError
 from tfarch.models import Start
-from tfarch.models.classifier import build_classifier
+from tfarch.models.classifier import build_classifier, of_all_tasks, of_task
 from tfarch.models.spec import Spec, spec_as_dict, spec_from_dict
 from tfarch.models.weights import load_weights, save_weights, set_weights
-from tfarch.pipeline.run_beside import KNOWN_VECTORS
+from tfarch.pipeline.run_beside import KNOWN_VECTORS, TRAINED
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import sha256
 from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.scope import METHODS, ScopeRule, Score
+from tfarch.runtime.signature import SINGLE
 from tfarch.runtime.tokeniser import Tokeniser
 
 MEND = "the verbs train and run make it"
@@ -54,7 +56,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """What training leaves: structure, labels, tokeniser, and the weights of each stage, the plain one first."""
+    """What training leaves of one task: structure, labels, tokeniser, and the weights of each stage, the plain one first.
+
+    Of a model of several tasks it is the model of this one alone; the stages share the body's arrays with those of the others.
+    """
 
     spec: Spec
     labels: tuple[str, ...]
@@ -64,77 +69,129 @@ class TrainedClassifier:
     data: Mapping[str, Any]  # the report's section `data`
     stages: tuple[Stage, ...] = field(default=())
 
-    @property
-    def start(self) -> Start:
-        """The structure and tokeniser, for preparing more data the same way."""
-        return Start(self.spec, self.tokeniser, {}, dict(self.provenance["weights"]))
-
     def build(self, stage: Stage) -> tf.keras.Model:
         """The float32 model of a stage: logits, no dropout."""
         model = build_classifier(self.spec, len(self.labels))
         set_weights(model, stage.weights, source=f"stage {stage.name}")
         return model
 
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What training leaves: a classifier for each task, over one encoder."""
+
+    tasks: Mapping[str, TrainedClassifier]
+
+    @property
+    def any(self) -> TrainedClassifier:
+        """One of them, for what is the same in all: structure, tokeniser, names of the stages."""
+        return next(iter(self.tasks.values()))
+
+    @property
+    def only(self) -> TrainedClassifier:
+        """The classifier of a model of one task.
+
+        Raises:
+            InputError: it has several.
+        """
+        if list(self.tasks) != [SINGLE]:
+            raise InputError(f"this model has the tasks {', '.join(self.tasks)}; a model of one task without a name is needed here")
+        return self.tasks[SINGLE]
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """The classes of each task in the order of its output."""
+        return {task: each.labels for task, each in self.tasks.items()}
+
+    @property
+    def start(self) -> Start:
+        """The structure and tokeniser, for preparing more data the same way."""
+        return Start(self.any.spec, self.any.tokeniser, {}, dict(self.any.provenance["weights"]))
+
+    def weights(self, number: int) -> dict[str, np.ndarray]:
+        """The weights of all tasks' model at stage `number`."""
+        return of_all_tasks({task: each.stages[number].weights for task, each in self.tasks.items()})
+
+    def build(self, number: int) -> tf.keras.Model:
+        """The float32 model of all tasks at stage `number`: logits beside each other, no dropout."""
+        model = build_classifier(self.any.spec, {task: len(each.labels) for task, each in self.tasks.items()})
+        set_weights(model, self.weights(number), source=f"stage {self.any.stages[number].name}")
+        return model
+
+    def with_stages(self, stages: Mapping[str, Sequence[Stage]]) -> TrainedModel:
+        """The same with these stages of each task."""
+        return TrainedModel({task: dataclasses.replace(each, stages=tuple(stages[task])) for task, each in self.tasks.items()})
+
     def save(self, folder: RunFolder) -> None:
         """Writes it into the run's `checkpoints/`; the JSON file, written last, names the others."""
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
         vocabulary = folder.checkpoints / "vocab.txt"
-        self.tokeniser.write(vocabulary)
-        stages = []
-        for stage in self.stages:
-            weights, scores = f"{stage.name}.safetensors", f"{stage.name}.scores.safetensors"
-            save_weights(stage.weights, folder.checkpoints / weights)
+        self.any.tokeniser.write(vocabulary)
+        weights = [f"{stage.name}.safetensors" for stage in self.any.stages]
+        for number, file in enumerate(weights):
+            save_weights(self.weights(number), folder.checkpoints / file)
+        values = {
+            "spec": spec_as_dict(self.any.spec),
+            "tokeniser": self.any.tokeniser.as_dict(),
+            "vocabulary_sha256": sha256(vocabulary),
+            "max_length": self.any.max_length,
+            "weights": weights,
+            "tasks": {task: self._saved(task, folder) for task in self.tasks},
+        }
+        folder.write_json(folder.checkpoints / TRAINED, values)
+
+    def _saved(self, task: str, folder: RunFolder) -> dict[str, Any]:
+        trained, stages = self.tasks[task], []
+        for stage in trained.stages:
+            name = ".".join(filter(None, (stage.name, task)))
+            scores = f"{name}.scores.safetensors"
             save_weights({**_flat(stage.scores), "examples": stage.examples}, folder.checkpoints / scores)
             known = {}
             if stage.known is not None:
-                known["known"] = f"{stage.name}.known.json"
+                known["known"] = f"{name}.known.json"
                 folder.write(folder.checkpoints / known["known"], stage.known.as_json())
             facts = {name: dict(getattr(stage, name)) for name in ("calibration", "out_of_scope", "figures")}
-            stages.append({"name": stage.name, "weights": weights, "scores": scores, "tried": list(stage.tried), **known, **facts})
-        values = {
-            "spec": spec_as_dict(self.spec),
-            "labels": list(self.labels),
-            "tokeniser": self.tokeniser.as_dict(),
-            "vocabulary_sha256": sha256(vocabulary),
-            "max_length": self.max_length,
-            "provenance": self.provenance,
-            "data": self.data,
-            "stages": stages,
-        }
-        folder.write_json(folder.checkpoints / "trained.json", values)
+            stages.append({"name": stage.name, "scores": scores, "tried": list(stage.tried), **known, **facts})
+        return {"labels": list(trained.labels), "provenance": trained.provenance, "data": trained.data, "stages": stages}
 
     @classmethod
-    def load(cls, folder: RunFolder) -> TrainedClassifier:
+    def load(cls, folder: RunFolder) -> TrainedModel:
         """Reads what `save` wrote.
 
         Raises:
             InputError: nothing was trained in this folder yet, or a file is damaged.
         """
-        file, vocabulary = folder.checkpoints / "trained.json", folder.checkpoints / "vocab.txt"
+        file, vocabulary = folder.checkpoints / TRAINED, folder.checkpoints / "vocab.txt"
         values = folder.read_json(file, MEND)
         try:
             tokeniser = Tokeniser.from_file(vocabulary, **{name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")})
             if sha256(vocabulary) != values["vocabulary_sha256"]:  # one piece less, and every id after it would mean another
                 raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
-            stages = []
-            for stage in values["stages"]:
-                arrays = load_weights(folder.checkpoints / stage["scores"])
-                weights = load_weights(folder.checkpoints / stage["weights"])
-                known = None
-                if "known" in stage:
-                    known = KnownRows.from_json((folder.checkpoints / stage["known"]).read_text(encoding="utf-8"), arrays[KNOWN_VECTORS])
-                stages.append({**stage, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"], "known": known})
+            weights = [load_weights(folder.checkpoints / each) for each in values["weights"]]
+            shared = {"spec": spec_from_dict(values["spec"]), "tokeniser": tokeniser, "max_length": values["max_length"]}
             return cls(
-                spec=spec_from_dict(values["spec"]),
-                labels=tuple(values["labels"]),
-                tokeniser=tokeniser,
-                max_length=values["max_length"],
-                provenance=values["provenance"],
-                data=values["data"],
-                stages=tuple(Stage(**stage) for stage in stages),
+                {
+                    task: TrainedClassifier(
+                        labels=tuple(own["labels"]),
+                        provenance=own["provenance"],
+                        data=own["data"],
+                        stages=tuple(
+                            _loaded(stage, of_task(every, task), folder) for stage, every in zip(own["stages"], weights, strict=True)
+                        ),
+                        **shared,
+                    )
+                    for task, own in values["tasks"].items()
+                }
             )
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise InputError(f"is damaged: {type(error).__name__}: {error}", file=file, mend=MEND) from error
+
+
+def _loaded(stage: Mapping[str, Any], weights: Mapping[str, np.ndarray], folder: RunFolder) -> Stage:
+    arrays, known = load_weights(folder.checkpoints / stage["scores"]), None
+    if "known" in stage:
+        known = KnownRows.from_json((folder.checkpoints / stage["known"]).read_text(encoding="utf-8"), arrays[KNOWN_VECTORS])
+    return Stage(**{**stage, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"], "known": known})
 
 
 def _flat(scores: Mapping[str, Score]) -> dict[str, np.ndarray]:

@@ -27,72 +27,110 @@ from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import plan_epoch
 from tfarch.evaluation.calibration import fit_temperature
 from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
-from tfarch.models.classifier import HEAD, build_classifier, text_vector
+from tfarch.models import Start
+from tfarch.models.classifier import HEAD, build_classifier, columns_of, head_of, of_all_tasks, of_task, text_vector
 from tfarch.models.spec import spec_as_dict
 from tfarch.models.weights import get_weights, load_weights, save_weights, set_weights
-from tfarch.pipeline.lesson import Lesson, lesson_after, lesson_of
+from tfarch.pipeline.lesson import JointLesson, Lesson, lesson_after, lesson_of
 from tfarch.pipeline.prepare import Part, Prepared, some_rows, spread_rows
-from tfarch.pipeline.trained import Stage, TrainedClassifier
+from tfarch.pipeline.trained import Stage, TrainedClassifier, TrainedModel
 from tfarch.pipeline.untrained import untrained_vectors
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.head import spread_examples
 from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.logistic import softmax
-from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, classification_objective, resolve_freeze
+from tfarch.runtime.signature import SINGLE
+from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, classification_objective, joint_objective, resolve_freeze
 from tfarch.training.defaults import settled
-from tfarch.training.inference import ClassificationEvaluator, Forward
+from tfarch.training.inference import ClassificationEvaluator, Forward, MultitaskEvaluator
 from tfarch.training.interpolation import best_between
 from tfarch.training.probe import L2, ROWS, chosen_l2, fit_probe
 
 Weights = Mapping[str, np.ndarray]
+Tasks = Mapping[str, Prepared]  # what each task of the model is trained and measured on, over one structure
 EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, for classes that are added later
 KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more cost a pass through the encoder and move little
 
 
-def train(config: Config, prepared: Prepared, folder: RunFolder, sample_licence: str) -> TrainedClassifier:
-    """Fine-tunes (or trains) the classifier; resumes where the same run was interrupted."""
-    start = prepared.start
-    lesson = lesson_of(config, prepared, folder.cache)
-    basis = {"structure": start.spec.structure, "pretrained": bool(start.weights), "guesses": "unlabelled" in lesson.figures}
-    settings = settled(config.train, rows=len(lesson), **basis)
+def train(config: Config, tasks: Tasks, folder: RunFolder, sample_licence: str) -> TrainedModel:
+    """Fine-tunes (or trains) the classifier of all tasks; resumes where the same run was interrupted."""
+    start = _start(tasks)
+    lessons = JointLesson({task: lesson_of(config, prepared, folder.cache) for task, prepared in tasks.items()})
+    guesses = any("unlabelled" in lesson.figures for lesson in lessons.lessons.values())
+    basis = {"structure": start.spec.structure, "pretrained": bool(start.weights), "guesses": guesses}
+    settings = settled(config.train, rows=_rows(config, tasks, lessons), **basis)
     name = start.provenance["name"] if start.weights else start.spec.structure
-    say(f"training {name} ({start.spec.layers} layers) on {lesson}, {len(prepared.labels)} classes")
-    head = _probe(config, prepared, lesson, folder) if start.weights and settings.head_start == "probe" else {}
+    classes = " and ".join(str(len(prepared.labels)) for prepared in tasks.values())
+    say(f"training {name} ({start.spec.layers} layers) on {lessons}, {classes} classes")
+    probed = start.weights and settings.head_start == "probe"
+    heads = {task: _probe(config, tasks[task], lesson, folder) if probed else {} for task, lesson in lessons.lessons.items()}
+    begin = of_all_tasks({task: {**start.weights, **head} for task, head in heads.items()})
 
     def build() -> tf.keras.Model:
-        model = _classifier(config, prepared)
+        model = _classifier(config, tasks)
         if start.weights:
-            set_weights(model, {**start.weights, **head}, source=start.provenance["name"], optional=(HEAD,))
+            optional = tuple(head_of(task) for task in tasks)
+            set_weights(model, begin, source=start.provenance["name"], optional=optional)
         return model
 
-    model, figures = _fit(config, prepared, lesson, folder, "fit", settings, build, (), start.weights)
-    figures = {**figures, **lesson.figures}
-    data = {"name": prepared.dataset.name, "licence": sample_licence, "sha256": prepared.dataset.sha256}
-    trained = TrainedClassifier(
-        spec=start.spec,
-        labels=prepared.labels,
-        tokeniser=start.tokeniser,
-        max_length=config.data.max_length,
-        provenance={"weights": start.provenance, "data": data},
-        data=prepared.facts(),
-    )
+    model, figures = _fit(config, tasks, lessons, folder, "fit", settings, build, (), start.weights)
     weights = get_weights(model)
-    if head and settings.interpolate:
-        weights, figures = _interpolated({**start.weights, **head}, weights, trained, prepared, figures)
-    trained = dataclasses.replace(trained, stages=(_stage(config, "trained", trained, weights, prepared, figures),))
+    trained = TrainedModel(
+        {
+            task: TrainedClassifier(
+                spec=start.spec,
+                labels=prepared.labels,
+                tokeniser=start.tokeniser,
+                max_length=config.data.max_length,
+                provenance={
+                    "weights": start.provenance,
+                    "data": {"name": prepared.dataset.name, "licence": sample_licence, "sha256": prepared.dataset.sha256},
+                },
+                data=prepared.facts(),
+            )
+            for task, prepared in tasks.items()
+        }
+    )
+    if probed and settings.interpolate:
+        weights, figures = _interpolated(begin, weights, config, tasks, figures)
+    stages = {
+        task: [
+            _stage(config, "trained", trained.tasks[task], of_task(weights, task), prepared, {**figures, **lessons.lessons[task].figures})
+        ]
+        for task, prepared in tasks.items()
+    }
+    trained = trained.with_stages(stages)
     trained.save(folder)
     return trained
 
 
-def _interpolated(begin: Weights, end: Weights, trained: TrainedClassifier, prepared: Prepared, figures: Mapping):
-    """Weights between the probe's and the trained ones by validation's log-likelihood at its best temperature; and the figures with how it went."""
-    valid, model = prepared.valid.in_scope, build_classifier(trained.spec, len(trained.labels))
+def _start(tasks: Tasks) -> Start:
+    return next(iter(tasks.values())).start
+
+
+def _rows(config: Config, tasks: Tasks, lessons: JointLesson) -> int:
+    return len(lessons.examples(_classes(tasks), config.train.class_weights, config.train.task_weights))
+
+
+def _classes(tasks: Tasks) -> dict[str, int]:
+    return {task: len(prepared.labels) for task, prepared in tasks.items()}
+
+
+def _interpolated(begin: Weights, end: Weights, config: Config, tasks: Tasks, figures: Mapping):
+    """Weights between the probe's and the trained ones by validation's log-likelihood at its best temperature, summed over the tasks by their weights;
+    and the figures with how it went."""
+    classes = _classes(tasks)
+    valid, model = {task: prepared.valid.in_scope for task, prepared in tasks.items()}, build_classifier(_start(tasks).spec, classes)
     forward = Forward(model)
 
     def loss(weights: Weights) -> float:
         set_weights(model, weights)
-        return fit_temperature(forward(valid.tokens), valid.targets).nll_after
+        return sum(
+            config.train.task_weights.get(task, 1.0)
+            * fit_temperature(forward(part.tokens)[:, columns_of(classes, task)], part.targets).nll_after
+            for task, part in valid.items()
+        )
 
     weights, share, losses = best_between(begin, end, loss)
     say(
@@ -103,7 +141,8 @@ def _interpolated(begin: Weights, end: Weights, trained: TrainedClassifier, prep
 
 def _probe(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder) -> Weights:
     """The head's weights as a linear probe of the untrained encoder gives them; kept in the cache for a run that is resumed."""
-    file = folder.cache / f"probe-{_fingerprint(config, prepared, lesson, prepared.start.weights)[:24]}.safetensors"
+    fingerprint = _fingerprint(config, {SINGLE: prepared}, JointLesson({SINGLE: lesson}), prepared.start.weights)
+    file = folder.cache / f"probe-{fingerprint[:24]}.safetensors"
     if file.is_file():
         return load_weights(file)
     rows = some_rows(len(lesson), ROWS, config.seed)
@@ -120,50 +159,55 @@ def _probe(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder
     return head
 
 
-def require_fitting(recipe: Recipe, prepared: Prepared) -> None:
+def require_fitting(recipe: Recipe, tasks: Tasks) -> None:
     """Told before the training and not after it: every stage of `recipe` finds layers to work on.
 
     Raises:
         InputError: one does not; lists the layers that there are.
     """
-    model = build_classifier(prepared.start.spec, len(prepared.labels))
+    model = build_classifier(_start(tasks).spec, _classes(tasks))
     for stage in recipe.stages:
         chosen_layers(model, stage.layers)
 
 
-def compress(config: Config, prepared: Prepared, trained: TrainedClassifier, recipe: Recipe, folder: RunFolder) -> TrainedClassifier:
+def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder) -> TrainedModel:
     """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
-    weights: Weights = trained.stages[0].weights
-    lesson = lesson_after(config, prepared, trained, folder.cache)
+    weights: Weights = trained.weights(0)
+    lessons = JointLesson({task: lesson_after(config, prepared, trained.tasks[task], folder.cache) for task, prepared in tasks.items()})
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
         run = {Prune: _prune, QuantisationAware: _quantisation_aware}[type(stage)]
-        weights, done = run(config, prepared, lesson, folder, f"{recipe.name}-{number}-{stage.kind}", stage, weights)
+        weights, done = run(config, tasks, lessons, folder, f"{recipe.name}-{number}-{stage.kind}", stage, weights)
         figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(weights)), **done})
-    added = _stage(config, recipe.name, trained, weights, prepared, {"recipe": recipe.as_dict(), "stages": figures})
-    others = tuple(stage for stage in trained.stages if stage.name != recipe.name)
-    trained = dataclasses.replace(trained, stages=(*others, added))
+    facts = {"recipe": recipe.as_dict(), "stages": figures}
+    stages = {}
+    for task, prepared in tasks.items():
+        own = trained.tasks[task]
+        added = _stage(config, recipe.name, own, of_task(weights, task), prepared, facts)
+        stages[task] = [*(stage for stage in own.stages if stage.name != recipe.name), added]
+    trained = trained.with_stages(stages)
     trained.save(folder)
     return trained
 
 
-def _prune(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder, name: str, stage: Prune, weights: Weights):
-    settings = _stage_settings(config, lesson, stage.epochs, stage.learning_rate)
-    batches = len(plan_epoch(lesson.tokens.lengths, settings.batch_size, seed=config.seed, epoch=0))
-    build = _from(config, prepared, weights, lambda model: with_pruning(model, stage, batches * stage.epochs))
+def _prune(config: Config, tasks: Tasks, lessons: JointLesson, folder: RunFolder, name: str, stage: Prune, weights: Weights):
+    settings = _stage_settings(config, tasks, lessons, stage.epochs, stage.learning_rate)
+    lengths = lessons.examples(_classes(tasks), settings.class_weights, settings.task_weights).lengths
+    batches = len(plan_epoch(lengths, settings.batch_size, seed=config.seed, epoch=0))
+    build = _from(config, tasks, weights, lambda model: with_pruning(model, stage, batches * stage.epochs))
     model, figures = _fit(
-        config, prepared, lesson, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped, stage
+        config, tasks, lessons, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped, stage
     )
     return weights_of_pruned(model), figures
 
 
 def _quantisation_aware(
-    config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights
+    config: Config, tasks: Tasks, lessons: JointLesson, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights
 ):
-    settings = _stage_settings(config, lesson, stage.epochs, stage.learning_rate)
-    build = _from(config, prepared, weights, lambda model: with_quantisation(model, stage))
-    model, figures = _fit(config, prepared, lesson, folder, name, settings, build, _held(weights), weights, stage=stage)
+    settings = _stage_settings(config, tasks, lessons, stage.epochs, stage.learning_rate)
+    build = _from(config, tasks, weights, lambda model: with_quantisation(model, stage))
+    model, figures = _fit(config, tasks, lessons, folder, name, settings, build, _held(weights), weights, stage=stage)
     return weights_of_quantised(model), figures
 
 
@@ -172,35 +216,33 @@ def _held(weights: Weights) -> list[Callback]:
     return [HoldZeros(masks)] if masks else []
 
 
-def _stage_settings(config: Config, lesson: Lesson, epochs: int, learning_rate: float) -> TrainConfig:
-    settings = resolve_freeze(config.train, len(lesson), pretrained=True)
+def _stage_settings(config: Config, tasks: Tasks, lessons: JointLesson, epochs: int, learning_rate: float) -> TrainConfig:
+    settings = resolve_freeze(config.train, _rows(config, tasks, lessons), pretrained=True)
     # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
     # In float32: under mixed precision TF-MOT would read the weights in half precision, mask them, and write them back.
     return dataclasses.replace(settings, epochs=epochs, learning_rate=learning_rate, monitor="last", patience=0, precision="float32")
 
 
-def _from(
-    config: Config, prepared: Prepared, weights: Weights, wrap: Callable[[tf.keras.Model], tf.keras.Model]
-) -> Callable[[], tf.keras.Model]:
+def _from(config: Config, tasks: Tasks, weights: Weights, wrap: Callable[[tf.keras.Model], tf.keras.Model]) -> Callable[[], tf.keras.Model]:
     def build() -> tf.keras.Model:
-        model = _classifier(config, prepared)
+        model = _classifier(config, tasks)
         set_weights(model, weights)
         return wrap(model)
 
     return build
 
 
-def _classifier(config: Config, prepared: Prepared) -> tf.keras.Model:
+def _classifier(config: Config, tasks: Tasks) -> tf.keras.Model:
     model = config.model
     return build_classifier(
-        prepared.start.spec, len(prepared.labels), dropout=model.dropout, attention_dropout=model.attention_dropout, seed=config.seed
+        _start(tasks).spec, _classes(tasks), dropout=model.dropout, attention_dropout=model.attention_dropout, seed=config.seed
     )
 
 
 def _fit(
     config: Config,
-    prepared: Prepared,
-    lesson: Lesson,
+    tasks: Tasks,
+    lessons: JointLesson,
     folder: RunFolder,
     name: str,
     settings: TrainConfig,
@@ -211,31 +253,41 @@ def _fit(
     stage: Prune | QuantisationAware | None = None,
 ):
     """One training, of a recipe's `stage` where one is given: (model with its weights, figures). What is validated is the `plain` form."""
-    examples = lesson.examples(len(prepared.labels), settings.class_weights)
-    valid = prepared.valid.in_scope
-    evaluator, plain = ClassificationEvaluator(valid.tokens, valid.targets, prepared.labels), functools.cache(plain)
+    classes = _classes(tasks)
+    examples = lessons.examples(classes, settings.class_weights, settings.task_weights)
+    valid = {task: prepared.valid.in_scope for task, prepared in tasks.items()}
+    evaluator = MultitaskEvaluator(
+        {
+            task: ClassificationEvaluator(part.tokens, part.targets, tasks[task].labels, columns_of(classes, task))
+            for task, part in valid.items()
+        },
+        settings.task_weights,
+    )
+    plain = functools.cache(plain)
     shown = [TensorBoard(folder.tensorboard / name, histograms=settings.histograms), ShowProgress(name)]
     trainer = Trainer(settings, seed=config.seed, folder=folder.checkpoints / name, callbacks=[*callbacks, *shown])
     trained = trainer.fit(
         build,
-        classification_objective(settings),
+        joint_objective(classification_objective(settings), list(classes.values())),
         examples,
         lambda model: evaluator(plain(model)),
-        layers=prepared.start.spec.layers,
-        fingerprint=_fingerprint(config, prepared, lesson, weights, stage),
+        layers=_start(tasks).spec.layers,
+        fingerprint=_fingerprint(config, tasks, lessons, weights, stage),
     )
     return trained.model, trained.figures
 
 
 def _fingerprint(
-    config: Config, prepared: Prepared, lesson: Lesson, weights: Weights, stage: Prune | QuantisationAware | None = None
+    config: Config, tasks: Tasks, lessons: JointLesson, weights: Weights, stage: Prune | QuantisationAware | None = None
 ) -> str:
     """What a training depends on beside its settings: data, structure, the weights that it starts from, and the stage of a recipe."""
-    digest = hashlib.sha256(lesson.digest())
-    digest.update(prepared.valid.tokens.ids.tobytes() + prepared.valid.targets.tobytes())
+    digest = hashlib.sha256(lessons.digest())
+    for prepared in tasks.values():
+        digest.update(prepared.valid.tokens.ids.tobytes() + prepared.valid.targets.tobytes())
     model = dataclasses.asdict(config.model)
-    recipe = None if stage is None else dataclasses.asdict(stage)
-    described = [spec_as_dict(prepared.start.spec), prepared.start.provenance, model, prepared.labels, recipe]
+    recipe, start = None if stage is None else dataclasses.asdict(stage), _start(tasks)
+    labels = {task: prepared.labels for task, prepared in tasks.items()}
+    described = [spec_as_dict(start.spec), start.provenance, model, labels, recipe]
     digest.update(json.dumps(described, sort_keys=True).encode())
     for name in sorted(weights):
         digest.update(np.ascontiguousarray(weights[name]).tobytes())

@@ -1,8 +1,22 @@
 """Runs a finished bundle with LiteRT and `tokenizers` alone: no TensorFlow, first answer within half a second of the process's start."""
 
 from tfarch.runtime.bundle import Bundle, read_bundle, verify_bundle
-from tfarch.runtime.classifier import Classifier, Prediction, load
+from tfarch.runtime.classifier import Classifier, Prediction
 from tfarch.runtime.known_rows import KnownRows
+from tfarch.runtime.loading import load
+from tfarch.runtime.multitask import MultitaskClassifier
+from tfarch.runtime.network import Network
 from tfarch.runtime.tokeniser import Tokeniser
 
-__all__ = ["Bundle", "Classifier", "KnownRows", "Prediction", "Tokeniser", "load", "read_bundle", "verify_bundle"]
+__all__ = [
+    "Bundle",
+    "Classifier",
+    "KnownRows",
+    "MultitaskClassifier",
+    "Network",
+    "Prediction",
+    "Tokeniser",
+    "load",
+    "read_bundle",
+    "verify_bundle",
+]

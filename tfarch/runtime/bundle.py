@@ -20,11 +20,13 @@ from tfarch.errors import BundleError
 from tfarch.runtime.head import Head
 from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.scope import METHODS, ScopeRule, Score
+from tfarch.runtime.signature import SINGLE
 
 FORMAT_VERSION = 2  # 2: the model gives text vectors, and out_of_scope may name a file of statistics
 DESCRIPTION = "bundle.json"
 ADDED = "added.csv"  # texts and labels of the classes that were added
-TASKS = ("text_classification",)
+CLASSIFICATION, MULTITASK = "text_classification", "multitask_text_classification"
+TASKS = (CLASSIFICATION, MULTITASK)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class Bundle:
 
     folder: Path
     description: dict[str, Any]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of the model, in their order; `SINGLE` where it has one only."""
+        return tuple(self.description["tasks"]) if self.description["task"] == MULTITASK else (SINGLE,)
+
+    def of_task(self, task: str) -> Bundle:
+        """The bundle as one of a model of this task alone: what bundle.json says of it laid over what it says of all."""
+        if self.description["task"] != MULTITASK:
+            return self
+        return Bundle(self.folder, {**self.description, **self.description["tasks"][task], "task": CLASSIFICATION})
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -240,6 +253,14 @@ def _check_description(bundle: Bundle) -> None:
     task = _field(bundle, "task", str)
     if task not in TASKS:
         raise BundleError(f"unknown task {task!r}; known: {', '.join(TASKS)}", file=file, mend="update tfarch, if a later one made it")
+    if task == MULTITASK:
+        for name, own in _field(bundle, "tasks", dict).items():
+            if not isinstance(own, dict) or not name:
+                raise BundleError(f"tasks.{name} is {own!r}, which has the wrong type", file=file, mend="export the bundle again")
+            _check_description(bundle.of_task(name))
+        if not bundle.tasks:
+            raise BundleError("tasks is empty: the model's outputs have no names", file=file)
+        return
 
     labels = _field(bundle, "labels", list)
     if not labels:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import tensorflow as tf
 
@@ -40,14 +42,35 @@ class ClassificationEvaluator:
     Args:
         tokens: validation texts in scope, n of them.
         targets: their class numbers, int `[n]`.
+        columns: those of the model's output that are the logits of these classes.
     """
 
-    def __init__(self, tokens: Tokens, targets: np.ndarray, labels: tuple[str, ...]):
-        self.tokens, self.targets, self.labels = tokens, targets, labels
+    def __init__(self, tokens: Tokens, targets: np.ndarray, labels: tuple[str, ...], columns: slice = slice(None)):
+        self.tokens, self.targets, self.labels, self.columns = tokens, targets, labels, columns
         self._model, self._forward = None, None
 
     def __call__(self, model: tf.keras.Model) -> dict[str, float]:
         if model is not self._model:
             self._model, self._forward = model, Forward(model)
-        metrics = classification_metrics(softmax(self._forward(self.tokens)), self.targets, self.labels, threshold=None)
+        logits = self._forward(self.tokens)[:, self.columns]
+        metrics = classification_metrics(softmax(logits), self.targets, self.labels, threshold=None)
         return {"valid_loss": metrics["nll"], "valid_accuracy": metrics["accuracy"], "valid_macro_f1": metrics["macro_f1"]}
+
+
+class MultitaskEvaluator:
+    """Validation metrics of all tasks together, and of each as `<task>/valid_...` where there are several.
+
+    `valid_loss` is the sum by the weights that the tasks train with, `valid_accuracy` and `valid_macro_f1` are means over the tasks.
+    """
+
+    def __init__(self, tasks: Mapping[str, ClassificationEvaluator], weights: Mapping[str, float]):
+        self.tasks, self.weights = tasks, weights
+
+    def __call__(self, model: tf.keras.Model) -> dict[str, float]:
+        found = {task: evaluator(model) for task, evaluator in self.tasks.items()}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        shares = {task: self.weights.get(task, 1.0) for task in found}
+        joined = {name: sum(each[name] for each in found.values()) / len(found) for name in ("valid_accuracy", "valid_macro_f1")}
+        joined["valid_loss"] = sum(shares[task] * each["valid_loss"] for task, each in found.items())
+        return joined | {f"{task}/{name}": value for task, each in found.items() for name, value in each.items()}

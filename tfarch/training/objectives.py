@@ -1,11 +1,11 @@
 """Objectives: what a model is trained to do, as a loss for each example. The Trainer weighs and sums them.
 
-An objective is called with the model's output and the targets of a batch and returns float32 `[batch]`.
+An objective is called with the model's output and the targets of a batch and returns float32 `[batch]`, or `[batch, tasks]` where it joins several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -48,6 +48,27 @@ def classification_objective(settings: TrainConfig) -> Objective:
         if getattr(settings, name) < 0 or (name == "label_smoothing" and settings.label_smoothing >= 1):
             raise InputError(f"train.{name}={getattr(settings, name)} is out of range")
     return cross_entropy(label_smoothing=settings.label_smoothing, focal_gamma=settings.focal_gamma)
+
+
+def joint_objective(objective: Objective, classes: Sequence[int]) -> Objective:
+    """The objective of each of several tasks whose logits stand beside each other (Caruana 1997, "Multitask Learning").
+
+    Args:
+        objective: of one task, for class numbers.
+        classes: of each task.
+
+    Returns:
+        Logits `[batch, sum of classes]` and class numbers `[batch, tasks]`, -1 where a text has no label of a task -> losses `[batch, tasks]`, 0 there.
+    """
+
+    def loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        losses = []
+        for task, own in enumerate(tf.split(logits, list(classes), axis=-1)):
+            numbers = targets[:, task]
+            losses.append(tf.where(numbers >= 0, objective(own, tf.maximum(numbers, 0)), 0.0))
+        return tf.stack(losses, axis=1)
+
+    return loss
 
 
 def class_weights(targets: np.ndarray, classes: int, kind: str) -> np.ndarray:

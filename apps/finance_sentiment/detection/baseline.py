@@ -1,0 +1,174 @@
+"""What is usual: how many items, and how many negative ones, a topic has in a bucket of that hour of the week.
+
+It is fitted to a history, from which surges are left out, and follows slow drifts afterwards. Times are event time in UTC; a market's
+daylight saving shifts the hours by one for half a year, which the drift does not follow: fit anew when it matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from apps.finance_sentiment.detection.dispersion import dispersion_size, ordinary_days
+from apps.finance_sentiment.detection.shrinkage import weekly_rates
+from apps.finance_sentiment.detection.week import DAY, HOURS, buckets_of_a_day, hour_of_week
+from tfarch.errors import InputError
+
+LEAST_DAYS, WHOLE_WEEK = 3, 7
+_SHARE_EVIDENCE = 20.0  # items: how strongly a topic's share of negatives is drawn to that of all
+_ARRAYS = ("rates", "share", "size", "evidence", "left_out")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Expected counts by topic and hour of the week.
+
+    The share of negatives is taken to be the same at all hours, and the hours to differ in volume alone: an hour has three times as many
+    items as negative ones, and its volume is known so much better.
+
+    bucket_seconds: a divisor of a day.
+    rates: items expected in a bucket that begins in that hour of the week, `[168, topics]`.
+    share: of them that are negative, 0 to 1, `[topics]`.
+    size: dispersion of a bucket's negatives `[topics]`, their variance being mean + mean^2 / size.
+    evidence: items that level and share rest on, `[topics]`.
+    left_out: days of the history that were no example of the usual, `[topics]`.
+    half_life_days: of observation, after which an item counts half; infinite where the baseline forgets nothing.
+    """
+
+    bucket_seconds: int
+    rates: np.ndarray
+    share: np.ndarray
+    size: np.ndarray
+    evidence: np.ndarray
+    left_out: np.ndarray
+    half_life_days: float = math.inf
+
+    @classmethod
+    def fit(
+        cls, counts: np.ndarray, negatives: np.ndarray, start_time: float, bucket_seconds: int = 3600, *, incomplete: bool = False
+    ) -> Baseline:
+        """The baseline of a history.
+
+        Rates by hour of the week are shrunk as `shrinkage.py` says, shares towards that of all topics as if 20 items of the common share
+        had been seen, sizes as `dispersion_size` says. Days that are extreme in volume or in negatives, for a topic, are left out of all
+        that is said of the topic (`ordinary_days`).
+
+        Args:
+            counts, negatives: items and negative items by bucket and topic, `[buckets, topics]`; NaN where nothing was recorded.
+            start_time: seconds since 1970 at which the first bucket begins, a multiple of `bucket_seconds`.
+            incomplete: whether less than a whole week will do; the days of the week that are missing are taken to be like the others.
+
+        Raises:
+            InputError: less than a week was recorded, or than three days if it may be incomplete or of one of the topics.
+            ValueError: shapes, times or counts that cannot be.
+        """
+        counts, negatives = np.asarray(counts, np.float64), np.asarray(negatives, np.float64)
+        if counts.ndim != 2 or not counts.size or counts.shape != negatives.shape:
+            raise ValueError(f"counts {counts.shape} and negatives {negatives.shape} have to be of one shape, [buckets, topics]")
+        a_day = buckets_of_a_day(bucket_seconds)
+        if start_time % bucket_seconds:
+            raise ValueError(f"a history that begins at {start_time}, no multiple of its buckets of {bucket_seconds} s")
+        recorded = np.isfinite(counts) & np.isfinite(negatives)
+        counts, negatives = np.where(recorded, counts, 0.0), np.where(recorded, negatives, 0.0)
+        if (negatives < 0.0).any() or (negatives > counts).any():
+            raise ValueError("negatives have to be between 0 and the counts")
+        days, least = recorded.any(axis=1).sum() / a_day, LEAST_DAYS if incomplete else WHOLE_WEEK
+        if days < least:
+            mend = f"{LEAST_DAYS} days are the least" if incomplete else f"a whole week, or {LEAST_DAYS} days as an incomplete history"
+            raise InputError(f"a history of {days:.1f} days tells too little of what is usual", mend=mend)
+        if (of_topics := recorded.sum(axis=0) / a_day).min() < LEAST_DAYS:
+            raise InputError(f"{of_topics.min():.1f} days were recorded of topic {of_topics.argmin()}", mend=f"{LEAST_DAYS} are the least")
+
+        times = start_time + np.arange(len(counts)) * float(bucket_seconds)
+        hours, day = hour_of_week(times), (times // DAY - start_time // DAY).astype(np.int64)
+        ordinary, seen, clumping = np.ones((day[-1] + 1, counts.shape[1]), bool), recorded, 1.0
+        for _ in range(4):  # each time without the days that stood out from the last
+            exposures = _by_hour(hours, seen.astype(np.float64))
+            rates, weight = weekly_rates(_by_hour(hours, np.where(seen, counts, 0.0)), exposures, clumping)
+            items, bad = (np.where(seen, each, 0.0).sum(axis=0) for each in (counts, negatives))
+            common = (bad.sum() + 0.5) / (items.sum() + 1.0)
+            share = (bad + _SHARE_EVIDENCE * common) / (items + _SHARE_EVIDENCE)
+            expected = np.where(recorded, rates[hours], 0.0)
+            clumping = max(1.0, float(np.where(seen, (counts - expected) ** 2, 0.0).sum() / np.where(seen, expected, 0.0).sum()))
+            ordinary = ordinary_days(counts, expected, day) & ordinary_days(negatives, expected * share, day)
+            seen = recorded & ordinary[day]
+        # A cell's own counts have a weight in its rate, and a negative is one of them: by so much are residuals of negatives too small.
+        leverage = share * (2.0 * weight - weight**2) / np.maximum(exposures, 1.0)
+        size = dispersion_size(negatives, expected * share, seen, np.minimum(leverage, 0.9)[hours])
+        return cls(bucket_seconds, rates, share, size, np.maximum(items, 1.0), (~ordinary).sum(axis=0))
+
+    def volume(self, times: np.ndarray) -> np.ndarray:
+        """Expected items `[n, topics]` of the buckets that hold the times `[n]`, in seconds since 1970."""
+        begins = np.floor_divide(np.asarray(times, np.float64), self.bucket_seconds) * self.bucket_seconds
+        return self.rates[hour_of_week(begins)]
+
+    def mean(self, times: np.ndarray) -> np.ndarray:
+        """Expected negative items `[n, topics]` of the buckets that hold the times `[n]`; above 0."""
+        return self.volume(times) * self.share
+
+    def week(self) -> np.ndarray:
+        """Expected negative items of all buckets of a week from Monday 00:00 UTC, `[buckets, topics]`: what `calibrate` takes."""
+        return self.mean(4 * DAY + np.arange(7 * buckets_of_a_day(self.bucket_seconds)) * float(self.bucket_seconds))
+
+    def adapted(self, half_life_days: float = 14.0) -> Baseline:
+        """The baseline that follows slow drifts of volume and share when it is `updated`, forgetting half of what it knows in so many days.
+
+        Profile and dispersion stay. The history is worth as much as if it had always been followed so, and no more than it was.
+
+        Raises:
+            InputError: the half-life is not above 0.
+        """
+        if not half_life_days > 0.0:
+            raise InputError(f"half-life is {half_life_days} days", mend="above 0")
+        forgotten = -math.expm1(-math.log(2.0) * self.bucket_seconds / DAY / half_life_days)  # of a bucket
+        steady = (self.week() / self.share).mean(axis=0) / forgotten if forgotten else np.inf
+        return replace(self, half_life_days=float(half_life_days), evidence=np.maximum(np.minimum(self.evidence, steady), 1.0))
+
+    def updated(self, negatives: np.ndarray, counts: np.ndarray, times: np.ndarray, weight: float | np.ndarray = 1.0) -> Baseline:
+        """The baseline after further buckets: level and share of each topic moved to what came in.
+
+        Level: the discounted gamma-Poisson rate (Harvey and Fernandes 1989), items remembered over items expected in the same buckets;
+        share: negatives remembered over items remembered. Bucket by bucket or all at once gives the same.
+
+        Args:
+            negatives, counts: `[n, topics]`, in the order of time.
+            times: of the buckets, `[n]`, seconds since 1970.
+            weight: of a bucket, 0 to 1, broadcast to `[n, topics]`: 0 for a topic whose alert is open, so that a surge is not learnt as
+                usual. It stops its forgetting too.
+        """
+        counts, negatives, expected = np.asarray(counts, np.float64), np.asarray(negatives, np.float64), self.volume(times)
+        weight = np.broadcast_to(np.asarray(weight, np.float64), counts.shape)
+        later = np.cumsum(weight[::-1], axis=0)[::-1] - weight  # how much was seen after each bucket
+        per_bucket = self.bucket_seconds / DAY / self.half_life_days
+        kept, remembered = np.exp2(-per_bucket * weight.sum(axis=0)), weight * np.exp2(-per_bucket * later)
+        items, usual, bad = ((remembered * each).sum(axis=0) for each in (counts, expected, negatives))
+        known = self.evidence * kept
+        return replace(
+            self,
+            rates=self.rates * ((known + items) / (known + usual)),
+            share=self.share + (bad - self.share * items) / (known + items),
+            evidence=np.maximum(known + items, 1.0),  # a topic that fell silent stays above nothing
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; `from_dict` gives it back."""
+        half_life = self.half_life_days if math.isfinite(self.half_life_days) else None
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        return {"bucket_seconds": self.bucket_seconds, "half_life_days": half_life, **arrays}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Baseline:
+        half_life = math.inf if record["half_life_days"] is None else record["half_life_days"]
+        arrays = {name: np.asarray(record[name]) for name in _ARRAYS}
+        return cls(record["bucket_seconds"], half_life_days=half_life, **arrays)
+
+
+def _by_hour(hours: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums `[168, topics]` of `values` `[buckets, topics]` whose bucket begins in that hour of the week."""
+    sums = np.zeros((HOURS, values.shape[1]))
+    np.add.at(sums, hours, values)
+    return sums

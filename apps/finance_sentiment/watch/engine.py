@@ -1,0 +1,233 @@
+"""The deciding part of a watch: items with what the model says of them go in, alert changes come out. No file, no network and no clock on the wall, so
+that the same items give the same alerts.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from apps.finance_sentiment.stream.item import Item, MalformedItem, iso_time
+from apps.finance_sentiment.watch.alert import FIRING, Alert
+from apps.finance_sentiment.watch.clock import StreamClock
+from apps.finance_sentiment.watch.evidence import Evidence, Headline
+from apps.finance_sentiment.watch.feeds import Feeds, Silence
+from apps.finance_sentiment.watch.reading import Judgement
+from apps.finance_sentiment.watch.settings import DAY, HOUR, WatchSettings
+from apps.finance_sentiment.watch.surges import Change, Surges
+from apps.finance_sentiment.watch.tally import Tally
+from apps.finance_sentiment.watch.usual import Usual
+from tfarch.errors import InputError
+
+SURGE, SILENT_FEED = "surge", "silent_feed"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to tell: a line that `watch` writes, and the headlines in it whose words are still to be explained."""
+
+    line: dict[str, Any]
+    headlines: list[Headline] = field(default_factory=list)
+
+
+class Engine:
+    """What is known of a stream, and what follows from it.
+
+    Args:
+        topics: their names.
+        version: of the model, as alerts tell it.
+        seed: of the simulations that thresholds come from.
+    """
+
+    def __init__(self, topics: Sequence[str], version: str, settings: WatchSettings, *, seed: int = 0):
+        self.topics, self.version, self.settings, self.seed = tuple(topics), version, settings, seed
+        self.clock = StreamClock(settings.jump_hours * HOUR)
+        self.tally = Tally(len(topics), settings.bucket_seconds)
+        self.evidence = Evidence(len(topics))
+        self.feeds = Feeds(settings.silent_feeds_per_day)
+        self.usual: Usual | None = None
+        self.surges: Surges | None = None
+        self.counted: collections.Counter[str] = collections.Counter()  # what became of the items
+        self._begun: int | None = None  # the bucket of the first item
+        self._ended: int | None = None  # every bucket before this one is over
+        self._learned: Usual | None = None  # that nobody was told of yet
+
+    def admit(self, item: Item) -> list[Event]:
+        """Takes an item's time and publisher, be it a duplicate or not; what follows from them.
+
+        Raises:
+            MalformedItem: its time is far ahead of all others.
+        """
+        if not self.clock.advance(item.time):
+            days = (item.time - self.clock.now) / DAY
+            raise MalformedItem(f"its time, {iso_time(item.time)}, is {days:.1f} days ahead of the stream's")
+        events = self._go_on(self.tally.bucket(self.clock.now))
+        if (back := self.feeds.seen(item.publisher, item.time)) is not None:
+            events.append(self._silence(back))
+        return events
+
+    def count(self, item: Item, judgement: Judgement) -> None:
+        """Counts an item that was admitted and is no duplicate."""
+        number = self.tally.bucket(item.time)
+        if number < self._ended - self.settings.keep_days * DAY // self.settings.bucket_seconds:
+            self.counted["older than the history that is kept"] += 1
+            return
+        if self.surges is not None and number < self.surges.settled:
+            self.counted["late"] += 1  # for its alert; the history has it
+        if judgement.topic is None:
+            self.counted["without a topic"] += 1
+            return
+        self.counted["counted"] += 1
+        self.tally.add(item.time, judgement.topic, judgement.negative)
+        if judgement.negative:
+            self.evidence.add(judgement.topic, Headline.of(item, judgement.score))
+
+    def until(self, time: float) -> list[Event]:
+        """What follows where the stream's time is known to be `time`, though no item says so: at the end of a replay, or while a live stream is quiet."""
+        return [] if self.clock.now is None else self._go_on(self.tally.bucket(time))
+
+    def news(self) -> Usual | None:
+        """What was learned since this was asked last."""
+        learned, self._learned = self._learned, None
+        return learned
+
+    def _go_on(self, now: int) -> list[Event]:
+        """Judges every bucket that is over when bucket `now` has begun."""
+        if self._ended is None:
+            self._begun = self._ended = now
+        events: list[Event] = []
+        pause = now - self._ended
+        if pause > self.settings.keep_days * DAY // self.settings.bucket_seconds:  # nothing is left to go on from
+            self._begun, self._ended, self.usual, self.surges = now, now, None, None
+        while self._ended < now:
+            self._ended += 1
+            events += self._over(self._ended)
+        return events
+
+    def _over(self, ended: int) -> list[Event]:
+        """The bucket before number `ended` is over."""
+        settings, seconds = self.settings, self.settings.bucket_seconds
+        if self.usual is None and (ended - self._begun) * seconds >= settings.history_days * DAY:
+            self._learn(ended)
+        if self.usual is None:
+            return []
+        if ended * seconds - self.usual.fitted_at >= settings.refit_days * DAY:
+            self._learn(ended)
+        volume = self.usual.baseline.volume(np.array([(ended - 1) * float(seconds)])).sum()
+        self.feeds.expect(float(volume))
+        changes = self.surges.step(self.tally, self.usual, ended)
+        self.usual = self.surges.settle(self.tally, self.usual, ended - settings.buckets(settings.lateness_hours))
+        events = [self._change(each) for each in changes]
+        if ended * seconds % HOUR == 0:
+            per_day = float(self.usual.baseline.rates.sum() / 7 * (HOUR / seconds))
+            events += [self._silence(each) for each in self.feeds.step(ended * float(seconds), per_day)]
+        return events
+
+    def _learn(self, ended: int) -> None:
+        first = max(self._begun, ended - self.settings.keep_days * DAY // self.settings.bucket_seconds)
+        self.tally.forget_before(first)
+        counts = self.tally.between(first, ended).astype(np.float64)
+        if self.surges is not None:
+            for alert in self.surges.alerts.values():  # what is open is no example of the usual
+                counts[max(0, self.tally.bucket(alert.opened) - first) :, alert.topic] = np.nan
+        self.usual = Usual.learned(counts, first * float(self.settings.bucket_seconds), self.settings, seed=self.seed)
+        self._learned = self.usual
+        if self.surges is None:
+            self.surges = Surges(len(self.topics), self.settings, ended - 1)
+
+    def _change(self, change: Change) -> Event:
+        alert = self._grouped(change.alert, change.time)
+        topic = alert.topic
+        headlines = self.evidence.since(topic, change.begun, self.settings.evidence)
+        items = max(1, change.items)
+        line = {
+            "kind": SURGE,
+            "topic": self.topics[topic],
+            "state": alert.state,
+            "time": iso_time(change.time),
+            "opened": iso_time(alert.opened),
+            "negative_share": round(change.negatives / items, 4),
+            "baseline": round(change.usual_share, 4),
+            "items": change.items,
+            "negatives": change.negatives,
+            "expected_negatives": round(change.expected, 2),
+            "evidence": [each.as_evidence() for each in headlines],
+            "publishers": self.evidence.publishers(topic, change.begun),
+            "group": alert.group,
+            "detector": {
+                "name": self.settings.detector,
+                "statistic": round(change.statistic, 4),
+                "threshold": round(change.threshold, 4),
+                "false_alarms_per_day": self.settings.false_alarms_per_day,
+            },
+            "model": self.version,
+        }
+        return Event(line, headlines)
+
+    def _grouped(self, alert: Alert, time: float) -> Alert:
+        """The alert with its group: that of the last one that fired shortly before, else its own."""
+        if alert.state != FIRING or alert.group is not None:
+            return alert
+        near = [
+            each
+            for each in self.surges.alerts.values()
+            if each.group is not None and each.topic != alert.topic and time - each.last_alarm <= self.settings.group_hours * HOUR
+        ]
+        group = max(near, key=lambda each: each.last_alarm).group if near else f"{self.topics[alert.topic]} {iso_time(time)}"
+        grouped = Alert(**{**alert.as_dict(), "group": group})
+        self.surges.alerts[alert.topic] = grouped
+        return grouped
+
+    def _silence(self, found: Silence) -> Event:
+        line = {
+            "kind": SILENT_FEED,
+            "topic": None,
+            "publisher": found.publisher,
+            "state": found.state,
+            "time": iso_time(found.time),
+            "opened": iso_time(found.since),
+            "expected_items": round(found.missed, 1),
+        }
+        return Event(line)
+
+    def as_facts(self) -> dict[str, Any]:
+        """What it knows beside the counts, by name, for JSON."""
+        return {
+            "clock": self.clock.as_dict(),
+            "evidence": self.evidence.as_rows(),
+            "feeds": self.feeds.as_dict(),
+            "usual": None if self.usual is None else self.usual.as_dict(),
+            "surges": None if self.surges is None else self.surges.as_dict(),
+            "settings": self.settings.as_dict(),
+            "topics": list(self.topics),
+            "counted": dict(self.counted),
+            "span": [self._begun, self._ended],
+        }
+
+    def restore(self, facts: dict[str, Any], buckets: Sequence[tuple[int, np.ndarray]]) -> None:
+        """Goes on from what `as_facts` and the tally were. With other settings thresholds are learned anew.
+
+        Raises:
+            InputError: the state is of another model's topics, or of buckets of another length.
+        """
+        settings = self.settings
+        if facts["topics"] != list(self.topics):
+            raise InputError(f"the state is of other topics ({', '.join(facts['topics'])})", mend="begin with another --state")
+        if facts["settings"]["bucket_minutes"] != settings.bucket_minutes:
+            raise InputError(f"the state counts by {facts['settings']['bucket_minutes']} minutes", mend="begin with another --state")
+        self.clock = StreamClock(settings.jump_hours * HOUR, **facts["clock"])
+        self.evidence = Evidence.from_rows(facts["evidence"])
+        self.feeds = Feeds.from_dict(facts["feeds"], settings.silent_feeds_per_day)
+        self.usual = None if facts["usual"] is None else Usual.from_dict(facts["usual"])
+        self.surges = None if facts["surges"] is None else Surges.from_dict(facts["surges"], settings)
+        self.counted = collections.Counter(facts["counted"])
+        self._begun, self._ended = facts["span"]
+        for number, counts in buckets:
+            self.tally.put(number, counts)
+        if self.usual is not None and facts["settings"] != settings.as_dict():
+            self.surges.restart()
+            self._learn(self._ended)

@@ -1,0 +1,199 @@
+"""The watch itself: records from the sources are read, judged and counted batch by batch; each batch is stored as one, and then told.
+
+Nothing is acknowledged, delivered or forgotten before it is stored. A process that is killed at any point goes on from its last batch: the sources are read
+from where they stood then, and the outputs get what was stored and not delivered.
+"""
+
+from __future__ import annotations
+
+import collections
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from apps.finance_sentiment.stream.duplicates import Duplicates
+from apps.finance_sentiment.stream.item import Item, MalformedItem, parse_item
+from apps.finance_sentiment.stream.source import Source
+from apps.finance_sentiment.watch.aside import SetAside
+from apps.finance_sentiment.watch.engine import Engine, Event
+from apps.finance_sentiment.watch.inbox import Inbox, Received
+from apps.finance_sentiment.watch.outputs import Output
+from apps.finance_sentiment.watch.reading import Reader
+from apps.finance_sentiment.watch.silences import Silenced
+from apps.finance_sentiment.watch.store import Store
+from apps.finance_sentiment.watch.usual import Usual
+
+BATCH = 512  # records that are judged and stored together
+_WAIT = 0.5  # seconds without a record, after which outputs are looked after and the clock goes on
+
+
+@dataclass
+class Watch:
+    """All that a watch is made of.
+
+    say: takes what a person should know.
+    learned: is told of what was learned anew.
+    looked: is called after each batch, for a view.
+    words: evidence is told with the words that made its sentiment.
+    """
+
+    reader: Reader
+    engine: Engine
+    store: Store
+    aside: SetAside
+    duplicates: Duplicates
+    outputs: Sequence[Output] = ()
+    silences: Sequence[Silenced] = ()
+    words: bool = True
+    say: Callable[[str], None] = print
+    learned: Callable[[Usual], None] = lambda usual: None
+    looked: Callable[[Watch], None] = lambda watch: None
+    recent: collections.deque[dict[str, Any]] = field(default_factory=lambda: collections.deque(maxlen=50))
+    _positions: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, sources: Sequence[Source]) -> collections.Counter[str]:
+        """Watches until every source has ended, or SIGINT or SIGTERM ends it. Returns what became of the records.
+
+        Raises:
+            TfarchError: the state, the file of what is set aside or the file of alerts could not be written. What was stored is as it was.
+        """
+        for output in self.outputs:
+            output.flush(self.store)  # what the last run stored and could not deliver
+        positions = {source.name: self.store.position(source.name) for source in sources}
+        inbox = Inbox(sources, positions)
+        try:
+            with _told_to_end() as ended:
+                while not inbox.is_over and not ended.is_set():
+                    received = inbox.take(BATCH, _WAIT)
+                    if received:
+                        self.batch(received)
+                    else:
+                        self._idle()
+                    for output in self.outputs:
+                        output.flush(self.store)
+                    self.looked(self)
+        finally:
+            inbox.close()
+        for output in self.outputs:
+            output.close(self.store)
+        return self.engine.counted
+
+    def batch(self, received: Sequence[Received]) -> None:
+        """Takes records, stores what follows from them, and only then says that they are safe."""
+        counted = self.engine.counted
+        items: list[tuple[Received, Item]] = []
+        refused: list[tuple[Received, str]] = []
+        for each in received:
+            counted["received"] += 1
+            try:
+                items.append((each, parse_item(each.record.content)))
+            except MalformedItem as error:
+                refused.append((each, str(error)))
+        fresh = [(each, item) for each, item in items]
+        judged = self._judged(fresh)
+        events: list[Event] = []
+        for each, item in items:
+            try:
+                events += self.engine.admit(item)
+            except MalformedItem as error:
+                refused.append((each, str(error)))
+                continue
+            found = judged.get(id(item))
+            if found is None:
+                continue
+            self.engine.count(item, found)
+        counted["malformed"] += len(refused)
+        self.aside.add([(each.record, reason) for each, reason in refused])
+        self._store(events, {each.source: each.record.position for each in received})
+        for each in received:
+            if each.record.acknowledge is not None:
+                each.record.acknowledge()
+
+    def _judged(self, items: Sequence[tuple[Received, Item]]) -> Mapping[int, Any]:
+        """The model's judgement of every item that is no duplicate, by the object's identity."""
+        fresh = []
+        for _, item in items:
+            duplicate = self.duplicates.find(item)
+            self.duplicates.add(item)
+            if duplicate is None:
+                fresh.append(item)
+            else:
+                self.engine.counted[f"duplicate by {duplicate.kind}"] += 1
+        judgements = self.reader.judge([item.text for item in fresh])
+        return {id(item): judgement for item, judgement in zip(fresh, judgements, strict=True)}
+
+    def _idle(self) -> None:
+        """Nothing has come: a live stream's time goes on all the same, so that buckets end and silences are noticed."""
+        now = self.engine.clock.now
+        wall = time.time()
+        if now is not None and abs(wall - now) < self.engine.clock.jump_seconds:
+            events = self.engine.until(wall)
+            if events:
+                self._store(events, {})
+
+    def _store(self, events: Sequence[Event], positions: Mapping[str, Any]) -> None:
+        lines = [self._line(event) for event in events]
+        tally, engine = self.engine.tally, self.engine
+        changed = sorted(tally.changed)
+        self._positions |= {name: position for name, position in positions.items() if position is not None}
+        self.store.write(
+            facts={"engine": engine.as_facts(), "aside": self.aside.size},
+            positions=self._positions,
+            buckets=[(number, tally.of(number)) for number in changed],
+            forget_before=tally.first,
+            seen=self.duplicates.entries_since_last_take(),
+            keep_seen=self.duplicates.most,
+            lines=lines,
+        )
+        tally.changed.clear()
+        self.recent.extend(lines)
+        if (usual := engine.news()) is not None:
+            self.learned(usual)
+
+    def _line(self, event: Event) -> dict[str, Any]:
+        line = dict(event.line)
+        if self.words and event.headlines and line["state"] != "resolved":
+            found = self.reader.moving_words([each.text for each in event.headlines])
+            line["evidence"] = [{**shown, "words": words} for shown, words in zip(line["evidence"], found, strict=True)]
+        topic = line["topic"] or line.get("publisher", "")
+        if any(silence.holds(topic, self.engine.clock.now) for silence in self.silences):
+            line["silenced"] = True
+        return line
+
+
+def restored(engine: Engine, store: Store, aside: Path, duplicates: Callable[[list[Any]], Duplicates]) -> tuple[SetAside, Duplicates]:
+    """Sets the engine to what the store holds, and opens what goes with it.
+
+    Raises:
+        InputError: the state does not fit the engine.
+    """
+    facts = store.fact("engine")
+    if facts is not None:
+        engine.restore(facts, list(store.buckets()))
+    return SetAside(aside, store.fact("aside", 0)), duplicates(store.rows_seen())
+
+
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """An event that SIGINT or SIGTERM sets, so that the batch at hand is finished; a second signal ends at once."""
+    ended = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield ended
+        return
+
+    def end(number: int, frame: Any) -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

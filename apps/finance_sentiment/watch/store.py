@@ -1,0 +1,161 @@
+"""What outlives a crash, in one SQLite file: positions of the sources, counts, detectors, open alerts, what was seen, and the lines that are still to be
+delivered. All that a batch of items changes is written in one transaction, so the file is always as of some moment between two batches.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfarch.errors import InputError, TfarchError
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS positions (source TEXT PRIMARY KEY, position TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS buckets (number INTEGER PRIMARY KEY, counts TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS seen (key INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS lines (seq INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL, silenced INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS delivered (output TEXT PRIMARY KEY, seq INTEGER NOT NULL, place TEXT);
+"""
+
+
+class Store:
+    """The state of a watch; open to one process at a time.
+
+    Raises:
+        InputError: another watch works with it, or it is no such file.
+        TfarchError: it cannot be written.
+    """
+
+    def __init__(self, file: Path):
+        self.file = Path(file)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.file.with_name(f"{self.file.name}.lock"), "w")  # noqa: SIM115 - held until `close`
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError("another watch works with this state", file=self.file, mend="stop it, or choose another --state") from error
+        except OSError as error:
+            raise InputError(f"cannot be written: {error.strerror}", file=self.file, mend="choose another --state") from error
+        try:
+            # WAL: a process that is killed leaves the last whole transaction; autocommit is off, transactions are ours.
+            self._base = sqlite3.connect(self.file, isolation_level=None)
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=NORMAL")
+            self._base.executescript(_SCHEMA)
+            version = self.fact("version", VERSION)
+        except sqlite3.DatabaseError as error:
+            self._lock.close()
+            raise InputError(f"is no state of a watch: {error}", file=self.file, mend="choose another --state") from error
+        if version != VERSION:
+            raise InputError(
+                f"was written in format {version}; this tfarch reads {VERSION}", file=self.file, mend="begin with another --state"
+            )
+
+    def write(
+        self,
+        *,
+        facts: dict[str, Any],
+        positions: dict[str, Any],
+        buckets: Iterable[tuple[int, np.ndarray]] = (),
+        forget_before: int | None = None,
+        seen: Iterable[Any] = (),
+        keep_seen: int | None = None,
+        lines: Iterable[dict[str, Any]] = (),
+    ) -> list[int]:
+        """One transaction with all of it; the numbers that the lines got.
+
+        Args:
+            facts: by name, each in place of an older one.
+            positions: of sources, by their name.
+            buckets: counts by number.
+            forget_before: buckets before this number are deleted.
+            seen: rows that `rows_seen` shall give.
+            keep_seen: how many of them are kept, the last ones.
+            lines: alert changes that are to be delivered, unless they are `silenced`; each gets its number as `seq`.
+
+        Raises:
+            TfarchError: the disk is full or the file cannot be written; then nothing of it is.
+        """
+        base, numbers = self._base, []
+        try:
+            base.execute("BEGIN IMMEDIATE")
+            dumped = {"version": VERSION, **facts}
+            base.executemany("REPLACE INTO facts VALUES (?, ?)", [(name, json.dumps(value)) for name, value in dumped.items()])
+            base.executemany("REPLACE INTO positions VALUES (?, ?)", [(name, json.dumps(value)) for name, value in positions.items()])
+            base.executemany("REPLACE INTO buckets VALUES (?, ?)", [(number, json.dumps(counts.tolist())) for number, counts in buckets])
+            if forget_before is not None:
+                base.execute("DELETE FROM buckets WHERE number < ?", (forget_before,))
+            base.executemany("INSERT INTO seen (row) VALUES (?)", [(json.dumps(row),) for row in seen])
+            if keep_seen is not None:
+                base.execute("DELETE FROM seen WHERE key <= (SELECT max(key) FROM seen) - ?", (keep_seen,))
+            for line in lines:
+                silenced = bool(line.get("silenced"))
+                number = base.execute("INSERT INTO lines (line, silenced) VALUES ('', ?)", (silenced,)).lastrowid
+                base.execute("UPDATE lines SET line = ? WHERE seq = ?", (json.dumps({**line, "seq": number}, ensure_ascii=False), number))
+                numbers.append(number)
+            base.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._rolled_back()
+            raise TfarchError(f"{self.file} could not be written: {error}") from error
+        return numbers
+
+    def _rolled_back(self) -> None:
+        if self._base.in_transaction:
+            self._base.execute("ROLLBACK")
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """What was written under this name."""
+        row = self._base.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    def position(self, source: str) -> Any:
+        """Where a source stood; None where it was not read yet."""
+        row = self._base.execute("SELECT position FROM positions WHERE source = ?", (source,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def buckets(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and counts of every bucket, in order."""
+        for number, counts in self._base.execute("SELECT number, counts FROM buckets ORDER BY number"):
+            yield number, np.array(json.loads(counts), np.int64)
+
+    def rows_seen(self) -> list[Any]:
+        """The rows that were written as `seen`, in order."""
+        return [json.loads(row) for (row,) in self._base.execute("SELECT row FROM seen ORDER BY key")]
+
+    def lines_after(self, seq: int, most: int = 1000) -> list[tuple[int, str]]:
+        """Number and text of the lines after number `seq` that are not silenced."""
+        return self._base.execute("SELECT seq, line FROM lines WHERE seq > ? AND NOT silenced ORDER BY seq LIMIT ?", (seq, most)).fetchall()
+
+    def every_line(self) -> Iterator[dict[str, Any]]:
+        """All alert changes that there were."""
+        for (line,) in self._base.execute("SELECT line FROM lines ORDER BY seq"):
+            yield json.loads(line)
+
+    def delivered(self, output: str) -> tuple[int, Any]:
+        """The number of the last line that this output has, and what it noted with it."""
+        row = self._base.execute("SELECT seq, place FROM delivered WHERE output = ?", (output,)).fetchone()
+        return (0, None) if row is None else (row[0], json.loads(row[1]))
+
+    def deliver(self, output: str, seq: int, place: Any = None) -> None:
+        """Notes that this output has all lines up to number `seq`.
+
+        Raises:
+            TfarchError: the disk is full or the file cannot be written.
+        """
+        try:
+            self._base.execute("REPLACE INTO delivered VALUES (?, ?, ?)", (output, seq, json.dumps(place)))
+        except sqlite3.Error as error:
+            raise TfarchError(f"{self.file} could not be written: {error}") from error
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._base.close()
+        self._lock.close()

@@ -1,0 +1,63 @@
+"""Several tasks of one network: one pass through the encoder answers all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfarch.runtime.classifier import Classifier, Prediction
+from tfarch.runtime.network import Network, checked, require_positive
+from tfarch.runtime.signature import VECTOR
+
+
+class MultitaskClassifier(Mapping[str, Classifier]):
+    """The tasks of a network by name; each is a classifier of its own, which explains and predicts as one does.
+
+    >>> model = tfarch.load("saved_models/finance_sentiment/bundle")  # doctest: +SKIP
+    >>> model.predict(["Loss narrows at Tolvane Pharma"])[0]["sentiment"].label  # doctest: +SKIP
+    'positive'
+    >>> model["topic"].labels[:2]  # doctest: +SKIP
+    ('analyst_view', 'central_bank')
+
+    Args:
+        network: the file that all of them read.
+        tasks: a classifier for each, over this network.
+        bundle: the whole of bundle.json, for whoever wants to look.
+    """
+
+    def __init__(self, network: Network, tasks: Mapping[str, Classifier], *, bundle: Mapping[str, Any] | None = None):
+        self.network, self.bundle = network, dict(bundle or {})
+        self._tasks = dict(tasks)
+
+    def __getitem__(self, task: str) -> Classifier:
+        return self._tasks[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def answers(self, texts: Sequence[str], *, batch_size: int = 32) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Each task's probabilities, float32 `[texts, classes]`, and text vectors, `[texts, width]`, in the order of `texts`.
+
+        Raises:
+            InputError: a text that is not str (names its index), or one str where a list of them is expected.
+        """
+        outputs = [task.output for task in self.values()]
+        *probabilities, vectors = self.network.of_texts(texts, (*outputs, VECTOR), batch_size=batch_size)
+        return dict(zip(self, probabilities, strict=True)), vectors
+
+    def predict(self, texts: Sequence[str], *, top: int = 3, batch_size: int = 32) -> list[dict[str, Prediction]]:
+        """What each task says of each text: the `top` most probable labels, in the order of `texts`.
+
+        Raises:
+            InputError: as `answers`; `top` under 1.
+        """
+        require_positive("top", top)
+        texts = checked(texts)
+        probabilities, vectors = self.answers(texts, batch_size=batch_size)
+        found = [task.predictions(texts, probabilities[name], vectors, top=top) for name, task in self.items()]
+        return [dict(zip(self, each, strict=True)) for each in zip(*found, strict=True)]
