@@ -1,5 +1,7 @@
 """Long texts are cut into passages of whole sentences that hold everything, and answered by their mean."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def test_sentences_end_where_a_reader_ends_them(text, expected):
 def test_passages_hold_all_that_is_no_white_space_and_fit_the_model(text):
     spans = passages(text, TOKENISER, MAX_LENGTH)
     assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
-    assert all(first[1] <= second[0] for first, second in zip(spans, spans[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
     for start, end in spans:
         fits = len(TOKENISER.encode([text[start:end]], 10_000)[0]) <= MAX_LENGTH
         assert fits or " " not in text[start:end].strip()  # one word that is too long for the model stays one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,7 +19,7 @@ from tfarch.evaluation.figures import (
     scored_rows,
     threads_text,
 )
-from tfarch.evaluation.markup import Markup, join, tag
+from tfarch.evaluation.markup import Child, Markup, join, tag
 from tfarch.evaluation.sections import SECTIONS, Section
 from tfarch.evaluation.tasks import views
 
@@ -29,33 +29,37 @@ TEMPLATE = Path(__file__).with_name("report_template.html")
 def render_html(report: Mapping[str, Any]) -> str:
     """The page of a report (DESIGN 4.3 and its optional parts); parts that the report lacks are left out."""
     title = report.get("name") or at(report, "data", "name") or report.get("app") or "tfarch"
-    contents, links = [], []
-    for name, heading, section, view in _parts(report):
-        content = join(section.content(view))
-        if content:
-            contents.append(tag("section", tag("h2", heading), content, id=name))
-            links.append(tag("a", heading, href=f"#{name}"))
+    sections = [(name, heading, section.content(view)) for name, heading, section, view in _parts(report)]
     facts = dict.fromkeys(
         (report.get("app"), report.get("task"), (report.get("created") or "")[:10])
     )  # without an app of its own, it is the task
     context = [each for each in facts if each and each != title]
+    head = [
+        tag("p", " · ".join(str(each).replace("_", " ") for each in context), class_="context") if context else None,
+        tag("h1", str(title), tag("span", "quick run: a look, not a result", class_="badge warning") if report.get("quick") else None),
+        *(part for view in views(report).values() for part in _head(view)),
+    ]
+    return render_page(f"{title} – tfarch report", head, sections, "report.json, which lies beside this file and holds every figure")
+
+
+def render_page(title: str, head: Child, sections: Iterable[tuple[str, str, Child]], source: str) -> str:
+    """A self-contained page in the manner of a report.
+
+    Args:
+        title: of the window.
+        head: what stands above the sections.
+        sections: anchor, heading and content of each; one without content is left out.
+        source: what it was made from, for the line at its end.
+    """
+    contents, links = [], []
+    for name, heading, content in sections:
+        written = join(content)
+        if written:
+            contents.append(tag("section", tag("h2", heading), written, id=name))
+            links.append(tag("a", heading, href=f"#{name}"))
     page = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return page.substitute(
-        title=join(f"{title} – tfarch report"),
-        head=join(
-            [
-                tag("p", " · ".join(str(each).replace("_", " ") for each in context), class_="context") if context else None,
-                tag(
-                    "h1",
-                    str(title),
-                    tag("span", "quick run: a look, not a result", class_="badge warning") if report.get("quick") else None,
-                ),
-                *(part for view in views(report).values() for part in _head(view, report)),
-            ]
-        ),
-        links=join(links),
-        sections=join(contents),
-    )
+    footer = f"Made by tfarch from {source}. It loads nothing from any network."
+    return page.substitute(title=join(title), head=join(head), links=join(links), sections=join(contents), footer=join(footer))
 
 
 def _parts(report: Mapping[str, Any]) -> Iterator[tuple[str, str, Section, Mapping[str, Any]]]:
@@ -75,7 +79,7 @@ def _spoken(task: str) -> str:
     return task.replace("_", " ").capitalize()
 
 
-def _head(view: Mapping[str, Any], report: Mapping[str, Any]) -> list[Markup | None]:
+def _head(view: Mapping[str, Any]) -> list[Markup | None]:
     """What the page says first, of a task."""
     lead = headline(view)
     return [tag("p", lead, class_="lead") if lead else None, _tiles(view)]

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import heapq
+import math
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal
 
-from apps.finance_sentiment.stream.headline import Words
+from apps.finance_sentiment.stream.headline import Words, words_of
 from apps.finance_sentiment.stream.item import Item
+from apps.finance_sentiment.stream.likeness import same_news, similarity
 from apps.finance_sentiment.stream.publishers import Families
 from apps.finance_sentiment.stream.sketch_index import SketchIndex
 
 WINDOW_SECONDS = 48 * 3600.0
-MOST = 200_000  # about a kilobyte each
+MOST = 200_000  # 1.2 kB each where they are headlines
 _RECENT = 63  # items by which it is told what time it is in the stream
 
 
@@ -34,9 +40,9 @@ class Duplicate:
 class _Entry:
     """What is remembered of an item.
 
-    until: the event time by which it counts as old: its own, unless that lies off the stream's.
+    until: the event time by which it counts as old: its own, but for one that is far off the stream's.
     text: a hash of its text.
-    of: the id of the item that it repeats, its own where it repeats none.
+    of: the id of the item that it repeats; its own where it repeats none.
     order: counts up with every entry.
     """
 
@@ -49,47 +55,55 @@ class _Entry:
     of: str
     order: int
 
-    def row(self) -> dict[str, Any]:
-        """As JSON."""
-        words = self.words
-        return {
-            "order": self.order,
-            "id": self.id,
-            "time": self.time,
-            "until": self.until,
-            "publisher": self.publisher,
-            "text": self.text,
-            "words": list(words.words),
-            "update": words.update,
-            "cased": words.cased,
-            "of": self.of,
-        }
+
+_FIELDS = ("order", "id", "time", "until", "publisher", "text", "of")  # of an entry, that are JSON as they are
 
 
 class Duplicates:
     """Remembers items for a window of event time, and finds what repeats one of them.
 
     `find` an item, then `add` it, whatever it was. Memory is bounded: of more than `most` the oldest by event time go, and so does what is older than the
-    window. What time it is in the stream is the lower median of the last 63 items' times, so that a single item from the far future flushes nothing; one
-    from the far past or future is remembered as if it were from the window's edge or from now.
+    window. What time it is in the stream is the lower median of the last 63 items' times, so that an item from the far future flushes nothing; it is
+    remembered as one from now, and one from the far past as one from the window's edge.
 
     Args:
-        window_seconds: of event time within which a text counts as repeated.
+        window_seconds: of event time, within which a text counts as repeated.
         most: items that are remembered.
         families: family -> patterns of publishers' names with `*`; see `publishers.Families`.
     """
 
-    def __init__(
-        self, window_seconds: float = WINDOW_SECONDS, most: int = MOST, families: Mapping[str, Sequence[str]] | None = None
-    ):
+    def __init__(self, window_seconds: float = WINDOW_SECONDS, most: int = MOST, families: Mapping[str, Sequence[str]] | None = None):
+        if not (window_seconds > 0 and most > 0):
+            raise ValueError(f"nothing can be remembered for {window_seconds} s, or of {most} items")
         self.window_seconds, self.most = window_seconds, most
         self._families = Families(families)
         self._entries: dict[str, _Entry] = {}  # in the order in which they came
         self._by_words = SketchIndex()
-        self._oldest: list[tuple[float, int, str]] = []  # a heap; those of entries that were replaced are passed over
-        self._untaken: dict[str, _Entry] = {}
+        self._oldest: list[tuple[float, int, str]] = []  # a heap; an entry that was replaced is still in it, with its order
+        self._untaken: dict[str, _Entry | dict[str, Any]] = {}  # or the row that says that it is forgotten
+        self._taken: set[str] = set()  # ids of which somebody keeps a row
         self._order = 0
-        self._found: tuple[Item, _Entry, Duplicate | None] | None = None
+        self._looked_up: tuple[Item, str, Words, Duplicate | None] | None = None  # for add, after find
+
+    @classmethod
+    def restored(cls, rows: Iterable[Mapping[str, Any]], **settings: Any) -> Duplicates:
+        """What was remembered when the last of these rows was taken.
+
+        Args:
+            rows: what `entries_since_last_take` gave, all of it in that order, or the last of each id in any order.
+            settings: of the constructor.
+        """
+        duplicates = cls(**settings)
+        for row in sorted(rows, key=lambda row: row["order"]):
+            duplicates._remove(row["id"])
+            if "forgotten" not in row:
+                words = Words(array("I", row["words"]), bytes(map(int, row["kinds"])), row["update"], row["cased"])
+                duplicates._insert(_Entry(words=words, **{name: row[name] for name in _FIELDS}))
+            duplicates._order = row["order"]
+            duplicates._note([row])
+        duplicates._untaken.clear()
+        duplicates._forget(-math.inf)  # fewer may be wanted now
+        return duplicates
 
     def __len__(self) -> int:
         """Items that are remembered."""
@@ -97,13 +111,108 @@ class Duplicates:
 
     def find(self, item: Item) -> Duplicate | None:
         """What the item repeats; None where it is news."""
-        return self._look_up(item)[1]
+        return self._look_up(item)[2]
 
     def add(self, item: Item) -> None:
-        """Remembers an item: it takes the place of one of its id; one that says the same changes nothing."""
-        entry, duplicate = self._look_up(item)
-        self._found = None
-        if duplicate is None or duplicate.kind != "id":
-            self._insert(entry)
-            self._untaken[entry.id] = entry
-            self._forget()
+        """Remembers an item: it takes the place of the one of its id. One that says the same changes nothing."""
+        text, words, duplicate = self._look_up(item)
+        self._looked_up = None
+        if duplicate is not None and duplicate.kind == "id":
+            return
+        of = item.id if duplicate is None else duplicate.of if duplicate.kind == "text" else self._entries[item.id].of
+        self._remove(item.id)
+        now = self._now(item.time)
+        until = max(min(item.time, now), now - self.window_seconds)
+        entry = _Entry(item.id, item.time, until, item.publisher, text, words, of, self._next())
+        self._insert(entry)
+        self._untaken[entry.id] = entry
+        self._forget(now)
+
+    def entries_since_last_take(self) -> list[dict[str, Any]]:
+        """What has changed since the last call, in that order, each a row of JSON values with an "id".
+
+        A row takes the place of an earlier one of its id. One that holds "forgotten" says that the item need not be kept, nor the row itself.
+        """
+        rows = [_row(each) if isinstance(each, _Entry) else each for each in self._untaken.values()]
+        self._untaken.clear()
+        self._note(rows)
+        return rows
+
+    def _look_up(self, item: Item) -> tuple[str, Words, Duplicate | None]:
+        if self._looked_up is None or self._looked_up[0] is not item:
+            text = hashlib.blake2b(" ".join(item.text.split()).encode("utf-8", "replace"), digest_size=8).hexdigest()
+            words = words_of(item.text, item.publisher, self._families)
+            self._looked_up = (item, text, words, self._duplicate(item, text, words))
+        return self._looked_up[1:]
+
+    def _duplicate(self, item: Item, text: str, words: Words) -> Duplicate | None:
+        if known := self._entries.get(item.id):
+            return Duplicate("id", item.id, 1.0) if known.text == text else Duplicate("edit", item.id, similarity(known.words, words))
+        family = self._families.of(item.publisher)
+        best, of = 0.0, None
+        for name in self._by_words.similar(words.hashes):
+            entry = self._entries[name]
+            if abs(entry.time - item.time) <= self.window_seconds:
+                same_family = bool(family) and family == self._families.of(entry.publisher)
+                found = same_news(entry.words, words, same_family)
+                if found > best:
+                    best, of = found, entry.of
+            if best == 1.0:
+                break
+        return None if of is None else Duplicate("text", of, best)
+
+    def _now(self, *time: float) -> float:
+        """The time in the stream, with the time of an item that is being added; -inf before the first."""
+        times = sorted([*time, *(entry.time for entry in islice(reversed(self._entries.values()), _RECENT - len(time)))])
+        return times[(len(times) - 1) // 2] if times else -math.inf
+
+    def _insert(self, entry: _Entry) -> None:
+        self._entries[entry.id] = entry
+        self._by_words.add(entry.words.hashes, entry.id)
+        heapq.heappush(self._oldest, (entry.until, entry.order, entry.id))
+
+    def _remove(self, name: str) -> None:
+        if entry := self._entries.pop(name, None):
+            self._by_words.remove(entry.words.hashes, name)
+            self._untaken.pop(name, None)
+            if name in self._taken:
+                self._untaken[name] = {"order": self._next(), "id": name, "forgotten": True}
+
+    def _forget(self, now: float) -> None:
+        """What is too old, or too much."""
+        limit = now - self.window_seconds
+        while self._oldest and (len(self._entries) > self.most or self._oldest[0][0] < limit or not self._is_current(self._oldest[0])):
+            mark = heapq.heappop(self._oldest)
+            if self._is_current(mark):
+                entry = self._entries[mark[2]]
+                until = min(entry.time, now)
+                if until > entry.until and entry.time <= now + self.window_seconds:  # it was ahead, and the stream has caught up with it
+                    self._untaken[entry.id] = self._entries[entry.id] = replace(entry, until=until)
+                    heapq.heappush(self._oldest, (until, entry.order, entry.id))
+                else:
+                    self._remove(entry.id)
+        if len(self._oldest) > 2 * len(self._entries) + _RECENT:  # one id that is edited again and again
+            self._oldest = [mark for mark in self._oldest if self._is_current(mark)]
+            heapq.heapify(self._oldest)
+
+    def _is_current(self, mark: tuple[float, int, str]) -> bool:
+        entry = self._entries.get(mark[2])
+        return entry is not None and (entry.until, entry.order) == mark[:2]
+
+    def _note(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Of which items somebody keeps a row from now on."""
+        for row in rows:
+            if "forgotten" in row:
+                self._taken.discard(row["id"])
+            else:
+                self._taken.add(row["id"])
+
+    def _next(self) -> int:
+        self._order += 1
+        return self._order
+
+
+def _row(entry: _Entry) -> dict[str, Any]:
+    words = entry.words
+    row = {name: getattr(entry, name) for name in _FIELDS}
+    return row | {"words": list(words.hashes), "kinds": "".join(map(str, words.kinds)), "update": words.update, "cased": words.cased}

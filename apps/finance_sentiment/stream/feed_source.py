@@ -19,6 +19,7 @@ LONGEST_BACKOFF = 900.0  # seconds between two looks at a feed that fails, unles
 MOST_ENTRIES = 1_000  # of a document, the newest
 _MOST_SEEN = 2 * MOST_ENTRIES
 _SHORTEST = 1.0  # seconds between two looks that a person may ask for
+_READING_SECONDS = 30.0  # that reading a document may take, five megabytes of rubbish too, before a person is told
 _LOOK = 0.5  # seconds before None is handed on
 
 
@@ -78,7 +79,7 @@ class FeedSource:
     def _wait_for(self, look: _Look) -> Iterator[None]:
         """Until the feed was looked at, or that takes far too long: a name that is not found out, a document that is hard to read."""
         look.start()
-        until = time.monotonic() + 2 * self.seconds
+        until = time.monotonic() + self.seconds + _READING_SECONDS
         while look.is_alive() and not self._closed.is_set():
             if time.monotonic() > until:
                 self._failures += 1

@@ -13,15 +13,15 @@ import unicodedata
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from apps.finance_sentiment.stream.publishers import Families
 
 MOST_WORDS = 100  # that are compared: title and beginning
 _MOST_CHARACTERS = 2_000  # in which these are looked for
 
-# Kinds of words, the lowest bits of a word's number: what is said in passing, what is said, of whom, how much, and that it is not so.
+# Kinds of words: what is said in passing, what is said, of whom, how much, and that it is not so.
 LIGHT, PLAIN, NAME, NUMBER, NEGATION = range(5)
-KIND_BITS = 3
 
 _TOKEN = re.compile(
     r"""
@@ -34,10 +34,11 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_ARTICLES = frozenset(("a", "an", "the"))  # titles leave them out
 _LIGHT_WORDS = frozenset((
-    "a", "after", "amid", "an", "and", "are", "as", "at", "be", "been", "but", "by", "for", "from", "had", "has", "have", "he", "her", "his", "in", "into",
+    "after", "amid", "and", "are", "as", "at", "be", "been", "but", "by", "for", "from", "had", "has", "have", "he", "her", "his", "in", "into",
     "is", "it", "its", "of", "on", "or", "our", "over", "per", "reportedly", "reports", "s", "said", "say", "says", "she", "source", "sources", "than",
-    "that", "the", "their", "then", "these", "they", "this", "those", "to", "via", "was", "we", "were", "while", "will", "with", "would",
+    "that", "their", "then", "these", "they", "this", "those", "to", "via", "was", "we", "were", "while", "will", "with", "would",
 ))  # fmt: skip
 _NEGATIONS = frozenset((
     "arent", "cannot", "cant", "couldnt", "denied", "denies", "deny", "didnt", "doesnt", "dont", "hadnt", "hasnt", "havent", "isnt", "neither", "never",
@@ -72,13 +73,14 @@ _TAIL_CHARACTERS = 70
 class Words:
     """What is compared of a text.
 
-    words: numbers of its first `MOST_WORDS` words in their order: a hash that is the same on every machine, and the word's kind in the lowest
-        `KIND_BITS`; unsigned, 32 bits.
+    hashes: of its first `MOST_WORDS` words in their order, the same on every machine; unsigned, 32 bits.
+    kinds: of these words, a byte each.
     update: whether it says that it corrects or continues another text.
     cased: whether capitals tell names from other words. In a title, a shout or a whisper they do not, and every word may be a name.
     """
 
-    words: array
+    hashes: array
+    kinds: bytes
     update: bool
     cased: bool
 
@@ -96,14 +98,11 @@ def words_of(text: str, publisher: str, families: Families) -> Words:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     text, update = _without_labels(_ADDRESS.sub(" ", text))
-    tokens = list(_tokens(_DATELINE.sub(" ", _without_publisher(text, publisher, families), count=1)))[:MOST_WORDS]
-    cased = _tells_names([capital for _, kind, capital in tokens if kind == PLAIN])
-    words = array("I")
-    for word, kind, capital in tokens:
-        if kind == PLAIN and (capital or not cased):
-            kind = NAME
-        words.append(_hash(word) << KIND_BITS | kind)
-    return Words(words, update, cased)
+    text = _DATELINE.sub(" ", _without_publisher(text, publisher, families), count=1)
+    tokens = list(islice(_tokens(text), MOST_WORDS))
+    cased = text != text.lower() and _tells_names([capital for _, kind, capital in tokens if kind == PLAIN])
+    kinds = bytes(NAME if kind == PLAIN and (capital or not cased) else kind for _, kind, capital in tokens)
+    return Words(array("I", [_hash(word) for word, _, _ in tokens]), kinds, update, cased)
 
 
 def _without_labels(text: str) -> tuple[str, bool]:
@@ -150,6 +149,8 @@ def _tokens(text: str) -> Iterator[tuple[str, int, bool]]:
                 word = _SCALES[word]
             elif word == "cent" and before == "per":
                 word = "%"
+            elif word in _ARTICLES:
+                continue
             word = _ALIKE.get(word, word)
             kind = LIGHT if word in _LIGHT_WORDS else NEGATION if word in _NEGATIONS else PLAIN
             if not word.isalpha() and any(map(str.isdigit, word)):  # Q3
@@ -177,9 +178,7 @@ def _number(token: str) -> str:
 
 
 def _tells_names(capitals: list[bool]) -> bool:
-    """Whether words with a capital are names, given which of the plain words have one: neither all nor none, and the first says nothing."""
-    if not any(capitals):
-        return False
+    """Whether words with a capital are names, given which of the plain words have one: enough have none. The first says nothing."""
     upper = sum(capitals[1:])
     lower = len(capitals) - 1 - upper
     return lower > 0 and 2 * lower >= upper
@@ -187,4 +186,4 @@ def _tells_names(capitals: list[bool]) -> bool:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=4).digest(), "big") >> KIND_BITS
+    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=4).digest(), "big")

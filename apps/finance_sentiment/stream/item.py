@@ -64,7 +64,7 @@ def parse_item(line: str | bytes | Mapping[str, Any]) -> Item:
         raise MalformedItem("empty text")
     if len(text) > MOST_CHARACTERS:
         raise MalformedItem(f"a text of {len(text):,} characters; at most {MOST_CHARACTERS:,}")
-    time = _seconds(line.get("time"))
+    time = parse_time(line.get("time"))
     name = _name(line.get("id")) or _hash(json.dumps([publisher, time, text]))
     return Item(name, time, text, publisher.strip()[:256])
 
@@ -112,7 +112,12 @@ def _sound(name: str, value: str) -> None:
         raise MalformedItem(f"{name} holds half of a surrogate pair") from error
 
 
-def _seconds(value: Any) -> float:
+def parse_time(value: Any) -> float:
+    """Seconds since 1970 of a time in ISO 8601 (UTC where it names no zone) or in such seconds.
+
+    Raises:
+        MalformedItem: it is neither, or lies outside 1970 to 2200.
+    """
     if isinstance(value, bool) or value is None:
         raise MalformedItem("lacks time" if value is None else "time is bool, not a time")
     if isinstance(value, (int, float)):

@@ -5,9 +5,9 @@ A company, a number or a "not" that only one of them has makes them two, but for
 
 from __future__ import annotations
 
-from array import array
+from itertools import pairwise
 
-from apps.finance_sentiment.stream.headline import KIND_BITS, LIGHT, MOST_WORDS, NAME, NEGATION, NUMBER, Words
+from apps.finance_sentiment.stream.headline import LIGHT, MOST_WORDS, NAME, NEGATION, NUMBER, Words
 
 # Jaccard similarity of the words and neighbouring pairs of words. Of n words and n with one more it is (2n - 2) / (2n + 2); with one exchanged
 # (2n - 4) / (2n + 2).
@@ -17,13 +17,16 @@ NEARLY_ALL, LONG_TEXT = 0.9, 30  # from there a name that is added, or a plain w
 # Words with a meaning of their own that two texts have to share at all: "Shares fall" is said of many companies.
 FEWEST_OTHER_FAMILY, FEWEST_SAME_FAMILY = 5, 3
 _LOOSE = 8  # last words of a text that was cut: an insertion may have pushed them out of the other one
-_KIND = (1 << KIND_BITS) - 1
 
 
 def similarity(one: Words, other: Words) -> float:
     """Jaccard similarity, 0 to 1, of two texts' words and pairs of neighbouring words (shingles; Broder 1997)."""
-    ones, others = _features(one.words), _features(other.words)
-    return len(ones & others) / len(ones | others) if ones or others else 1.0
+    shared = every = 0
+    for ones, others in ((one.hashes, other.hashes), (pairwise(one.hashes), pairwise(other.hashes))):
+        first, second = set(ones), set(others)
+        both = len(first & second)
+        shared, every = shared + both, every + len(first) + len(second) - both
+    return shared / every if every else 1.0
 
 
 def same_news(one: Words, other: Words, same_family: bool) -> float:
@@ -35,45 +38,36 @@ def same_news(one: Words, other: Words, same_family: bool) -> float:
     alike = similarity(one, other)
     if alike < (SAME_FAMILY if same_family else OTHER_FAMILY):
         return 0.0
-    ones, others = _kinds(one.words), _kinds(other.words)
-    shared = sum(kind != LIGHT for word, kind in ones.items() if word in others)
-    if shared < (FEWEST_SAME_FAMILY if same_family else FEWEST_OTHER_FAMILY) and not (same_family and alike == 1.0):
+    ones, others = set(one.hashes), set(other.hashes)
+    shared = {word for word, kind in zip(one.hashes, one.kinds, strict=True) if kind != LIGHT and word in others}
+    if len(shared) < (FEWEST_SAME_FAMILY if same_family else FEWEST_OTHER_FAMILY) and not (same_family and alike == 1.0):
         return 0.0
-    extra, missing = _only(one.words, others), _only(other.words, ones)
+    extra, missing = _only(one, others), _only(other, ones)
     if same_family and (one.update or other.update):
         return alike if _same_subject(one, other, extra, missing) else 0.0
     either = extra | missing
     if NUMBER in either or NEGATION in either:
         return 0.0
-    nearly_all = alike >= NEARLY_ALL and min(len(one.words), len(other.words)) >= LONG_TEXT
+    nearly_all = alike >= NEARLY_ALL and min(len(one.hashes), len(other.hashes)) >= LONG_TEXT
     exchanged = bool(extra and missing)
     if NAME in either and (exchanged or not nearly_all):
         return 0.0
     return 0.0 if exchanged and not nearly_all else alike
 
 
+def _only(words: Words, others: set[int]) -> set[int]:
+    """The kinds, but light, of words that the other text does not have."""
+    sure = len(words.kinds) - (_LOOSE if len(words.kinds) == MOST_WORDS else 0)
+    return {kind for word, kind in zip(words.hashes[:sure], words.kinds, strict=False) if word not in others} - {LIGHT}
+
+
 def _same_subject(one: Words, other: Words, extra: set[int], missing: set[int]) -> bool:
-    """Whether an update is one of this text: no name was exchanged, or, where names cannot be told, it begins with the same word."""
+    """Whether an update is one of this text: no name was exchanged, or, where names cannot be told, both begin with the same word."""
     if one.cased and other.cased:
         return not (NAME in extra and NAME in missing)
-    return _first(one.words) == _first(other.words)
+    return _first(one) == _first(other)
 
 
-def _features(words: array) -> set[int]:
-    hashes = [word >> KIND_BITS for word in words]
-    # A pair is a number beyond those of single words.
-    return {*hashes, *((first + 1 << 32) + second for first, second in zip(hashes, hashes[1:], strict=False))}
-
-
-def _kinds(words: array) -> dict[int, int]:
-    return {word >> KIND_BITS: word & _KIND for word in words}
-
-
-def _only(words: array, others: dict[int, int]) -> set[int]:
-    """The kinds, but light, of words that the other text does not have."""
-    sure = words[:-_LOOSE] if len(words) == MOST_WORDS else words
-    return {word & _KIND for word in sure if word >> KIND_BITS not in others} - {LIGHT}
-
-
-def _first(words: array) -> int | None:
-    return next((word >> KIND_BITS for word in words if word & _KIND != LIGHT), None)
+def _first(words: Words) -> int | None:
+    """The first word that is not said in passing."""
+    return next((word for word, kind in zip(words.hashes, words.kinds, strict=True) if kind != LIGHT), None)

@@ -47,13 +47,17 @@ def watch(options: argparse.Namespace, seed: int, threads: int) -> int:
         say(delay_table(engine.topics, usual, settings))
 
     watching = Watch(reader, engine, store, aside, duplicates, outputs, silences, words=not options.no_words, say=say, learned=learned)
+    view = None
     if options.view:
         from apps.finance_sentiment.watch.view import View
 
-        watching.looked = View(sys.stdout)
-    sources = [open_source(each, follow=options.follow, every=options.every, say=say) for each in options.input or ["-"]]
-    counted = watching.run(sources)
-    store.close()
+        view = watching.looked = View(sys.stdout)
+    try:
+        counted = watching.run([open_source(each, follow=options.follow, every=options.every, say=say) for each in options.input or ["-"]])
+    finally:
+        if view is not None:
+            view.close()
+        store.close()
     say(", ".join(f"{count:,} {what}" for what, count in counted.items()) or "nothing came")
     if counted["malformed"]:
         say(f"what could not be used is set aside, with the reason: {aside.file}")

@@ -10,7 +10,7 @@ import collections
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from apps.finance_sentiment.watch.aside import SetAside
 from apps.finance_sentiment.watch.engine import Engine, Event
 from apps.finance_sentiment.watch.inbox import Inbox, Received
 from apps.finance_sentiment.watch.outputs import Output
-from apps.finance_sentiment.watch.reading import Reader
+from apps.finance_sentiment.watch.reading import Judgement, Reader
 from apps.finance_sentiment.watch.silences import Silenced
 from apps.finance_sentiment.watch.store import Store
 from apps.finance_sentiment.watch.usual import Usual
@@ -94,8 +94,7 @@ class Watch:
                 items.append((each, parse_item(each.record.content)))
             except MalformedItem as error:
                 refused.append((each, str(error)))
-        fresh = [(each, item) for each, item in items]
-        judged = self._judged(fresh)
+        judged = self._judged([item for _, item in items])
         events: list[Event] = []
         for each, item in items:
             try:
@@ -103,10 +102,8 @@ class Watch:
             except MalformedItem as error:
                 refused.append((each, str(error)))
                 continue
-            found = judged.get(id(item))
-            if found is None:
-                continue
-            self.engine.count(item, found)
+            if id(item) in judged:
+                self.engine.count(item, judged[id(item)])
         counted["malformed"] += len(refused)
         self.aside.add([(each.record, reason) for each, reason in refused])
         self._store(events, {each.source: each.record.position for each in received})
@@ -114,10 +111,10 @@ class Watch:
             if each.record.acknowledge is not None:
                 each.record.acknowledge()
 
-    def _judged(self, items: Sequence[tuple[Received, Item]]) -> Mapping[int, Any]:
+    def _judged(self, items: Sequence[Item]) -> Mapping[int, Judgement]:
         """The model's judgement of every item that is no duplicate, by the object's identity."""
         fresh = []
-        for _, item in items:
+        for item in items:
             duplicate = self.duplicates.find(item)
             self.duplicates.add(item)
             if duplicate is None:
@@ -147,7 +144,6 @@ class Watch:
             buckets=[(number, tally.of(number)) for number in changed],
             forget_before=tally.first,
             seen=self.duplicates.entries_since_last_take(),
-            keep_seen=self.duplicates.most,
             lines=lines,
         )
         tally.changed.clear()
@@ -157,7 +153,7 @@ class Watch:
 
     def _line(self, event: Event) -> dict[str, Any]:
         line = dict(event.line)
-        if self.words and event.headlines and line["state"] != "resolved":
+        if self.words and event.headlines and line["state"] == "firing":
             found = self.reader.moving_words([each.text for each in event.headlines])
             line["evidence"] = [{**shown, "words": words} for shown, words in zip(line["evidence"], found, strict=True)]
         topic = line["topic"] or line.get("publisher", "")
@@ -166,7 +162,9 @@ class Watch:
         return line
 
 
-def restored(engine: Engine, store: Store, aside: Path, duplicates: Callable[[list[Any]], Duplicates]) -> tuple[SetAside, Duplicates]:
+def restored(
+    engine: Engine, store: Store, aside: Path, duplicates: Callable[[Iterable[dict[str, Any]]], Duplicates]
+) -> tuple[SetAside, Duplicates]:
     """Sets the engine to what the store holds, and opens what goes with it.
 
     Raises:

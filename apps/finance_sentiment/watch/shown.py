@@ -17,7 +17,7 @@ WIDTH = 100
 
 def plain(text: str) -> str:
     """The text on one line, without control characters."""
-    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
+    return " ".join(text.split()).translate(UNPRINTABLE)
 
 
 def alert_text(line: Mapping[str, Any]) -> str:

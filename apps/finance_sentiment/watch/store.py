@@ -20,7 +20,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS positions (source TEXT PRIMARY KEY, position TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS buckets (number INTEGER PRIMARY KEY, counts TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS seen (key INTEGER PRIMARY KEY AUTOINCREMENT, row TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS lines (seq INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT NOT NULL, silenced INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS delivered (output TEXT PRIMARY KEY, seq INTEGER NOT NULL, place TEXT);
 """
@@ -66,8 +66,7 @@ class Store:
         positions: dict[str, Any],
         buckets: Iterable[tuple[int, np.ndarray]] = (),
         forget_before: int | None = None,
-        seen: Iterable[Any] = (),
-        keep_seen: int | None = None,
+        seen: Iterable[dict[str, Any]] = (),
         lines: Iterable[dict[str, Any]] = (),
     ) -> list[int]:
         """One transaction with all of it; the numbers that the lines got.
@@ -77,8 +76,7 @@ class Store:
             positions: of sources, by their name.
             buckets: counts by number.
             forget_before: buckets before this number are deleted.
-            seen: rows that `rows_seen` shall give.
-            keep_seen: how many of them are kept, the last ones.
+            seen: rows of `Duplicates`, each in place of an older one of its id; `rows_seen` gives those again that are not forgotten.
             lines: alert changes that are to be delivered, unless they are `silenced`; each gets its number as `seq`.
 
         Raises:
@@ -93,9 +91,11 @@ class Store:
             base.executemany("REPLACE INTO buckets VALUES (?, ?)", [(number, json.dumps(counts.tolist())) for number, counts in buckets])
             if forget_before is not None:
                 base.execute("DELETE FROM buckets WHERE number < ?", (forget_before,))
-            base.executemany("INSERT INTO seen (row) VALUES (?)", [(json.dumps(row),) for row in seen])
-            if keep_seen is not None:
-                base.execute("DELETE FROM seen WHERE key <= (SELECT max(key) FROM seen) - ?", (keep_seen,))
+            for row in seen:
+                if "forgotten" in row:
+                    base.execute("DELETE FROM seen WHERE id = ?", (row["id"],))
+                else:
+                    base.execute("REPLACE INTO seen VALUES (?, ?)", (row["id"], json.dumps(row)))
             for line in lines:
                 silenced = bool(line.get("silenced"))
                 number = base.execute("INSERT INTO lines (line, silenced) VALUES ('', ?)", (silenced,)).lastrowid
@@ -126,9 +126,10 @@ class Store:
         for number, counts in self._base.execute("SELECT number, counts FROM buckets ORDER BY number"):
             yield number, np.array(json.loads(counts), np.int64)
 
-    def rows_seen(self) -> list[Any]:
-        """The rows that were written as `seen`, in order."""
-        return [json.loads(row) for (row,) in self._base.execute("SELECT row FROM seen ORDER BY key")]
+    def rows_seen(self) -> Iterator[dict[str, Any]]:
+        """The rows that were written as `seen` and are not forgotten."""
+        for (row,) in self._base.execute("SELECT row FROM seen"):
+            yield json.loads(row)
 
     def lines_after(self, seq: int, most: int = 1000) -> list[tuple[int, str]]:
         """Number and text of the lines after number `seq` that are not silenced."""
