@@ -1,9 +1,10 @@
-"""What simple ways reach on the same rows, in the bench environment: majority, TF-IDF with logistic regression, fastText, and the frozen encoder
-with logistic regression.
+"""What simple ways reach on the same rows, in the bench environment: majority, TF-IDF with logistic regression, fastText, the frozen encoder
+with logistic regression, and where it is asked for a lexicon of sentiment (VADER, Hutto and Gilbert 2014).
 
 Each gets the labelled rows that our run had, and its settings by five-fold cross-validation on them, never on the test:
 TF-IDF over words, word pairs and character 3- to 5-grams with C in 1 to 100; fastText by its own autotuning on a tenth of the rows (60 s), then
-trained anew on all; the frozen encoder's mean-pooled vectors with C in 1 to 1,000. Rows out of scope are left out.
+trained anew on all; the frozen encoder's mean-pooled vectors with C in 1 to 1,000; the lexicon's two thresholds of its score by a grid on all rows.
+Rows out of scope are left out.
 
 `benchmarks.simple_ways` writes the files and calls this one. What it costs: 3 to 8 minutes on 2 cores for BANKING77. What it last gave: RESULTS.md.
 """
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--features", type=Path, help="NPZ with the frozen encoder's vectors: train [n, width] and test [m, width]")
     parser.add_argument("--oos-label", default="oos")
-    parser.add_argument("--only", nargs="+", metavar="WAY", help="of majority, tfidf, fasttext, frozen; default: all")
+    parser.add_argument("--only", nargs="+", metavar="WAY", help="of majority, lexicon, tfidf, fasttext, frozen; default: all but lexicon")
     options = parser.parse_args()
     train = [row for file in options.train for row in _rows(file, options.oos_label)]
     test = _rows(options.test, options.oos_label)
@@ -38,8 +39,11 @@ def main() -> int:
     results = {}
 
     def score(name: str, answers, settings: str, started: float) -> None:
+        from sklearn.metrics import f1_score
+
         right = float(np.mean(np.array(answers) == np.array(truth)))
-        results[name] = {"accuracy": right, "settings": settings, "seconds": time.perf_counter() - started}
+        macro = float(f1_score(truth, list(answers), average="macro", zero_division=0))
+        results[name] = {"accuracy": right, "macro_f1": macro, "settings": settings, "seconds": time.perf_counter() - started}
         print(f"{name}: {right:.4f} ({settings})", file=sys.stderr, flush=True)
 
     def asked(way: str) -> bool:
@@ -49,6 +53,9 @@ def main() -> int:
         started = time.perf_counter()
         values, counts = np.unique(labels, return_counts=True)
         score("majority", [values[counts.argmax()]] * len(truth), "the most frequent label", started)
+    if options.only and "lexicon" in options.only:
+        started = time.perf_counter()
+        score("lexicon", *_lexicon(texts, labels, test_texts), started)
     if asked("tfidf"):
         started = time.perf_counter()
         score("tfidf_logistic_regression", *_tfidf(texts, labels, test_texts), started)
@@ -89,6 +96,24 @@ def _tfidf(texts, labels, test_texts):
         n_jobs=2,
     ).fit(texts, labels)
     return search.predict(test_texts), f"C = {search.best_params_['logisticregression__C']}"
+
+
+def _lexicon(texts, labels, test_texts):
+    """Negative under one threshold of VADER's compound score, positive over another, neutral between."""
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    analyser = SentimentIntensityAnalyzer()
+    scores, test_scores = (np.array([analyser.polarity_scores(text)["compound"] for text in each]) for each in (texts, test_texts))
+    ends = {"negative": ("negative", "bearish"), "neutral": ("neutral",), "positive": ("positive", "bullish")}
+    negative, neutral, positive = (next(label for label in set(labels) if label in names) for names in ends.values())
+
+    def answers(values, low, high):
+        return np.where(values < low, negative, np.where(values > high, positive, neutral))
+
+    truth, grid = np.array(labels), np.linspace(-1, 1, 81)
+    tried = {(low, high): np.mean(answers(scores, low, high) == truth) for low in grid for high in grid if low <= high}
+    low, high = max(tried, key=tried.get)
+    return answers(test_scores, low, high), f"VADER, negative under {low:.3f}, positive over {high:.3f}"
 
 
 def _frozen(features, labels, test_features):

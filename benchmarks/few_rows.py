@@ -90,10 +90,10 @@ def _held_out_figures(data: Path, out: Path, way: str) -> dict[str, float]:
     config = Config()
     for setting in way.split():
         config = config.with_setting(setting)
-    trained = tfarch.train(data, out, config=config)
+    trained = tfarch.train(data, out, config=config).only
     stage = trained.stages[0]
     config = config.with_values({"data": {"path": str(data)}})
-    held = prepare(config, out / "cache", start=trained.start, labels=trained.labels).test.in_scope
+    held = prepare(config, out / "cache")[""].test.in_scope
     probabilities = softmax(Forward(trained.build(stage))(held.tokens) / stage.calibration["temperature"])
     figures = classification_metrics(probabilities, held.targets, trained.labels)
     return {"accuracy": figures["accuracy"], "nll": figures["nll"]}

@@ -65,7 +65,7 @@ def _rows() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, int]:
     from tfarch.pipeline.prepare import prepare
     from tfarch.pipeline.untrained import untrained_vectors
 
-    prepared = prepare(Config().with_values({"data": {"path": str(APP.sample)}}))
+    prepared = prepare(Config().with_values({"data": {"path": str(APP.sample)}}))[""]
     parts = [part.in_scope for part in (prepared.train, prepared.valid, prepared.test)]
     with tempfile.TemporaryDirectory() as cache:
         encoder = np.concatenate([untrained_vectors(prepared.start, part.tokens, Path(cache)) for part in parts])

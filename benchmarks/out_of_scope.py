@@ -150,9 +150,10 @@ def _measured(out: Path, variant: str, known_rows_alone: bool, strange: Sequence
     from tfarch.runtime import Classifier, Network
 
     folder = RunFolder(out)
-    trained = TrainedModel.load(folder).only
+    model = TrainedModel.load(folder)
+    trained = model.only
     config = Config().with_file(folder.config)
-    prepared = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
+    prepared = prepare(config, folder.cache, start=model.start, labels=model.labels)[""]
     report = json.loads(folder.report_json.read_text(encoding="utf-8"))
     file = next(each["file"] for each in report["variants"] if each["name"] == variant)
     classifier = Classifier(Network(out / file, trained.tokeniser, trained.max_length, threads=2), trained.labels)

@@ -13,13 +13,14 @@ import numpy as np
 from benchmarks.workers import BENCH_PYTHON, timed
 
 
-def simple_ways(run: Path, parts: Sequence[str], only: Sequence[str] = ()) -> dict:
+def simple_ways(run: Path, parts: Sequence[str], only: Sequence[str] = (), task: str = "") -> dict:
     """Accuracy, settings and seconds of each way on the run's test rows, by its name.
 
     Args:
         run: the folder of a run.
         parts: whose rows train, of "train" and "valid".
         only: ways, see `benchmarks.baselines`; none: all.
+        task: of a run of several, which of them.
     """
     from tfarch.quiet import start_tensorflow
 
@@ -28,7 +29,7 @@ def simple_ways(run: Path, parts: Sequence[str], only: Sequence[str] = ()) -> di
     from tfarch.pipeline.prepare import prepare
     from tfarch.pipeline.untrained import untrained_vectors
 
-    prepared = prepare(Config().with_file(run / "config.yaml"), run / "cache")
+    prepared = prepare(Config().with_file(run / "config.yaml"), run / "cache")[task]
     chosen = {"train": [getattr(prepared, part).in_scope for part in parts], "test": [prepared.test.in_scope]}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

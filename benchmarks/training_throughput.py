@@ -82,7 +82,7 @@ def _prepared(run: Path):
     from tfarch.pipeline.prepare import prepare
 
     config = Config().with_file(run / "config.yaml")
-    return config, prepare(config, run / "cache")
+    return config, prepare(config, run / "cache")[""]
 
 
 def _write_plan(run: Path, file: Path) -> None:
