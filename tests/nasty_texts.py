@@ -90,3 +90,15 @@ NASTY: tuple[str, ...] = (
     "pls   help\u2026 my acc0unt (#12-34/56_b) is blocked\\nfor $1,000.50 @ 5.5%",
     "don\u2019t o\u02bcclock rock\u2032n\u2032roll l\u2019\u00e9t\u00e9",
 )
+
+# Web addresses and what looks like them.
+ADDRESSES = (
+    "$BYND falls https://t.co/bd0xbFGjkT",
+    "https://t.co/a http://b.example/c?d=e#f,g;h",
+    "HTTPS://X.Y and hTTp://z",
+    "seehttps://x.co/1now",
+    "(https://x.co/1) und größehttps://x.co/größe",
+    "http:// alone, https:/x, ftp://x.co, www.x.co",
+    "ſhttpſ://x httpſ://x",
+    "https://x.co/\u2028after https://x.co/\u00a0after",
+)

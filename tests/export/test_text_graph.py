@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tfarch  # noqa: F401  before TensorFlow: it settles on tf_keras
-from tests.nasty_texts import NASTY
+from tests.nasty_texts import ADDRESSES, NASTY
 from tfarch.errors import InputError
 from tfarch.export.text_graph import TextGraph
 from tfarch.runtime.tokeniser import Tokeniser
@@ -189,3 +189,11 @@ def test_a_saved_graph_gives_the_same_ids(minilm, minilm_graph, tmp_path):
 def test_a_length_without_room_is_an_input_error(minilm):
     with pytest.raises(InputError, match="max_length=1"):
         TextGraph(minilm, 1)
+
+
+def test_addresses_are_dropped_as_the_runtime_drops_them():
+    dropping = Tokeniser.train([*NASTY, *ADDRESSES], 1500, drop_addresses=True)
+    texts = [*ADDRESSES, *NASTY, *(f"{text} https://x.co/{number} {text}" for number, text in enumerate(NASTY))]
+    graph = TextGraph(dropping, 300)
+    assert_equal_words(dropping, graph, texts)
+    assert_equal_ids(dropping, graph, texts)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -5,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.nasty_texts import NASTY
+from tests.nasty_texts import ADDRESSES, NASTY
 from tfarch.errors import InputError
-from tfarch.runtime.tokeniser import Tokeniser
+from tfarch.runtime.tokeniser import Tokeniser, flags_of
 
 TEXTS = ["My card has not arrived, where is my card?", "The card was declined", "Déjà vu: the card arrived", "我的卡 [SEP] 100"] * 3
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -198,3 +199,23 @@ def test_a_piece_with_a_line_break_is_refused_before_it_spoils_a_file():
 def test_the_tokeniser_imports_no_tensorflow():
     program = "import sys, tfarch.runtime.tokeniser; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", [*ADDRESSES, *NASTY])
+def test_addresses_are_read_as_spaces_and_every_other_word_keeps_its_place(tokeniser, text):
+    dropping = tokeniser.without_addresses()
+    spaced = re.sub(r"[Hh][Tt][Tt][Pp][Ss]?://[!-~]+", lambda found: " " * len(found[0]), text)
+    assert dropping.encode([text], 64)[0].tolist() == tokeniser.encode([spaced], 64)[0].tolist()
+    assert dropping.words(text) == tokeniser.words(spaced)
+    located = dropping.locate(text, 64)
+    assert located.ids.tolist() == dropping.encode([text], 64)[0].tolist()
+    assert located.spans == tokeniser.locate(spaced, 64).spans
+    assert located.text == text
+
+
+def test_addresses_are_letters_unless_they_are_to_be_dropped(tokeniser):
+    kept, dropped = tokeniser, tokeniser.without_addresses()
+    assert len(kept.encode([ADDRESSES[0]], 64)[0]) > len(dropped.encode([ADDRESSES[0]], 64)[0])
+    assert dropped.as_dict() == {**kept.as_dict(), "drop_addresses": True}
+    assert flags_of(dropped.as_dict()) == {"lowercase": True, "strip_accents": True, "drop_addresses": True}
+    assert "drop_addresses" not in kept.as_dict()

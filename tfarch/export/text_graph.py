@@ -23,7 +23,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from tokenizers import normalizers, pre_tokenizers
 
-from tfarch.runtime.tokeniser import MAX_WORD_CHARACTERS, UNK, Tokeniser, room_for_pieces
+from tfarch.runtime.tokeniser import ADDRESS, MAX_WORD_CHARACTERS, UNK, Tokeniser, room_for_pieces
 
 _SELF = -1  # in a rewriting: the code point itself
 _BARRIER = 0  # a dropped mark that others are not sorted over; U+0000 itself never survives the cleaning
@@ -42,6 +42,7 @@ class TextGraph(tf.Module):
     def __init__(self, tokeniser: Tokeniser, max_length: int):
         super().__init__(name="text_graph")
         self._table = _rewriting_table(tokeniser.lowercase, tokeniser.strip_accents)
+        self._drop_addresses = tokeniser.drop_addresses
         self._room = room_for_pieces(max_length)
         self._cls_id, self._sep_id = tokeniser.cls_id, tokeniser.sep_id
         self._wordpiece = tf_text.FastWordpieceTokenizer(
@@ -69,6 +70,8 @@ class TextGraph(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
     def words(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """The normalised words of each text, string `[batch, words]`, before they are cut into pieces."""
+        if self._drop_addresses:
+            texts = tf.strings.regex_replace(texts, ADDRESS, " ")
         characters = _rewritten(tf.strings.unicode_decode(texts, "UTF-8"), self._table)
         characters = characters.with_values(_sorted_marks(characters.values, characters.value_rowids()))
         characters = tf.ragged.boolean_mask(characters, characters != _BARRIER)

@@ -102,7 +102,8 @@ def prepare(
     if labels is not None and set(labels) != set(datasets):
         told = [", ".join(each) or "one task without a name" for each in (datasets, labels)]
         raise InputError(f"the data are of {told[0]}, the model is of {told[1]}", mend="give data for every task of the model")
-    start = start or start_from(config.model, [text for dataset in datasets.values() for text in dataset.train.texts])
+    texts = [text for dataset in datasets.values() for text in dataset.train.texts]
+    start = start or start_from(config.model, texts, drop_addresses=config.data.addresses == "drop")
     if hasattr(start.spec, "positions") and config.data.max_length > start.spec.positions:
         raise InputError(f"data.max_length={config.data.max_length}: the encoder has {start.spec.positions} positions")
     return {

@@ -21,7 +21,7 @@ from tfarch.runtime.bundle import sha256
 from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.scope import METHODS, ScopeRule, Score
 from tfarch.runtime.signature import SINGLE
-from tfarch.runtime.tokeniser import Tokeniser
+from tfarch.runtime.tokeniser import Tokeniser, flags_of
 
 MEND = "the verbs train and run make it"
 
@@ -164,7 +164,7 @@ class TrainedModel:
         file, vocabulary = folder.checkpoints / TRAINED, folder.checkpoints / "vocab.txt"
         values = folder.read_json(file, MEND)
         try:
-            tokeniser = Tokeniser.from_file(vocabulary, **{name: values["tokeniser"][name] for name in ("lowercase", "strip_accents")})
+            tokeniser = Tokeniser.from_file(vocabulary, **flags_of(values["tokeniser"]))
             if sha256(vocabulary) != values["vocabulary_sha256"]:  # one piece less, and every id after it would mean another
                 raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
             weights = [load_weights(folder.checkpoints / each) for each in values["weights"]]

@@ -9,7 +9,7 @@ from tfarch.runtime.classifier import Classifier
 from tfarch.runtime.multitask import MultitaskClassifier
 from tfarch.runtime.network import Network
 from tfarch.runtime.signature import SINGLE, output_of
-from tfarch.runtime.tokeniser import Tokeniser
+from tfarch.runtime.tokeniser import Tokeniser, flags_of
 
 
 def load(bundle: str | Path, *, threads: int = 1, verify: bool = True) -> Classifier | MultitaskClassifier:
@@ -24,8 +24,7 @@ def load(bundle: str | Path, *, threads: int = 1, verify: bool = True) -> Classi
         BundleError: the bundle is damaged, incomplete or of a later format; says what is wrong and the mend.
     """
     found = read_bundle(bundle, verify=verify)
-    described = found.description["tokeniser"]
-    tokeniser = Tokeniser.from_file(found.vocabulary_file, lowercase=described["lowercase"], strip_accents=described["strip_accents"])
+    tokeniser = Tokeniser.from_file(found.vocabulary_file, **flags_of(found.description["tokeniser"]))
     network = Network(found.model_file, tokeniser, found.max_length, threads=threads)
     tasks = {task: _of_task(found.of_task(task), network, output_of(task), verify) for task in found.tasks}
     return tasks[SINGLE] if SINGLE in tasks else MultitaskClassifier(network, tasks, bundle=found.description)

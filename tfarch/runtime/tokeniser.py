@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -27,6 +28,9 @@ MAX_WORD_CHARACTERS = 100
 # ASCII white space and punctuation, CJK punctuation and ideographs: a text can be cut before one without changing the tokens on its left.
 _ALWAYS_A_NEW_WORD = re.compile(r"[\t\n\r -/:-@\[-`{-~\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# Of ASCII alone and without a flag for case, so that RE2, which TensorFlow uses, matches the very same.
+ADDRESS = "[Hh][Tt][Tt][Pp][Ss]?://[!-~]+"
+_ADDRESS = re.compile(ADDRESS)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,14 @@ class Located:
     cut: bool
 
 
+FLAGS = ("lowercase", "strip_accents", "drop_addresses")
+
+
+def flags_of(described: Mapping[str, Any]) -> dict[str, bool]:
+    """The settings of a tokeniser as `Tokeniser.as_dict` tells them; one that an older file lacks is off."""
+    return {name: bool(described[name]) for name in FLAGS if name in described}
+
+
 class Tokeniser:
     """A WordPiece vocabulary and the way to it.
 
@@ -54,14 +66,15 @@ class Tokeniser:
         vocabulary: the pieces, a piece's place is its id; "##" begins a piece that continues a word.
         lowercase: lower-case each character by itself (a final sigma stays a sigma).
         strip_accents: decompose and drop non-spacing marks.
+        drop_addresses: read a web address as a space. The random letters of a shortened one are a dozen pieces that say nothing.
 
     Raises:
         InputError: a special piece is missing, a piece is empty, holds a line break or stands twice.
     """
 
-    def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = True, strip_accents: bool = True):
+    def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = True, strip_accents: bool = True, drop_addresses: bool = False):
         self.vocabulary = tuple(vocabulary)
-        self.lowercase, self.strip_accents = lowercase, strip_accents
+        self.lowercase, self.strip_accents, self.drop_addresses = lowercase, strip_accents, drop_addresses
         ids = _ids_of(self.vocabulary, None)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = ids[PAD], ids[UNK], ids[CLS], ids[SEP]
         # The special pieces are not registered as such: `tokenizers` would then find them in what a user types.
@@ -75,8 +88,8 @@ class Tokeniser:
         return len(self.vocabulary)
 
     @classmethod
-    def from_file(cls, vocab_txt: Path, *, lowercase: bool = True, strip_accents: bool = True) -> Tokeniser:
-        """The vocabulary of a UTF-8 file with a piece a line (BERT's `vocab.txt`).
+    def from_file(cls, vocab_txt: Path, **settings: bool) -> Tokeniser:
+        """The vocabulary of a UTF-8 file with a piece a line (BERT's `vocab.txt`), and the settings of the constructor.
 
         Raises:
             InputError: the file cannot be read, or is damaged as the constructor says; names file and line.
@@ -92,10 +105,10 @@ class Tokeniser:
         while pieces and not pieces[-1]:
             pieces.pop()
         _ids_of(pieces, vocab_txt)
-        return cls(pieces, lowercase=lowercase, strip_accents=strip_accents)
+        return cls(pieces, **settings)
 
     @classmethod
-    def train(cls, texts: Iterable[str], size: int) -> Tokeniser:
+    def train(cls, texts: Iterable[str], size: int, *, drop_addresses: bool = False) -> Tokeniser:
         """A lower-case vocabulary of at most `size` pieces from `texts`, the same on every run.
 
         The trainer of `tokenizers` breaks ties by ids that it gives in the order of a hash map, so they are given here: the special
@@ -107,7 +120,7 @@ class Tokeniser:
         if size < 16:
             raise InputError(f"a vocabulary of {size} pieces is too small", mend="16 are the least, thousands are usual")
         special = [PAD, UNK, CLS, SEP, MASK]
-        splitter = cls(special)
+        splitter = cls(special, drop_addresses=drop_addresses)
         counts = Counter(word for text in texts for word in splitter.words(text) if len(word) <= MAX_WORD_CHARACTERS)
         singles: Counter[str] = Counter()
         for word, count in counts.items():
@@ -132,7 +145,11 @@ class Tokeniser:
         )
         learner.train_from_iterator((" ".join([word] * counts[word]) for word in spelt), trainer)
         learnt = learner.get_vocab()
-        return cls(sorted(learnt, key=learnt.__getitem__))
+        return cls(sorted(learnt, key=learnt.__getitem__), drop_addresses=drop_addresses)
+
+    def without_addresses(self) -> Tokeniser:
+        """The same, but that it drops web addresses."""
+        return Tokeniser(self.vocabulary, lowercase=self.lowercase, strip_accents=self.strip_accents, drop_addresses=True)
 
     def write(self, vocab_txt: Path) -> None:
         """Writes the vocabulary as `from_file` reads it."""
@@ -140,11 +157,12 @@ class Tokeniser:
 
     def as_dict(self) -> dict:
         """What `bundle.json` says of the tokeniser."""
-        return {"kind": "wordpiece", "lowercase": self.lowercase, "strip_accents": self.strip_accents, "file": "vocab.txt"}
+        flags = {name: getattr(self, name) for name in FLAGS if name != "drop_addresses" or self.drop_addresses}
+        return {"kind": "wordpiece", **flags, "file": "vocab.txt"}
 
     def words(self, text: str) -> list[str]:
         """The normalised words of a text, before they are cut into pieces."""
-        normalised = self._rust.normalizer.normalize_str(_without_surrogates(text))
+        normalised = self._rust.normalizer.normalize_str(_without_surrogates(self._read(text)))
         return [word for word, _ in self._rust.pre_tokenizer.pre_tokenize_str(normalised)]
 
     def encode(self, texts: Sequence[str], max_length: int) -> list[np.ndarray]:
@@ -157,7 +175,7 @@ class Tokeniser:
         """
         room = room_for_pieces(max_length)
         long = 64 * max_length
-        texts = [self._needed(text, room) if len(text) > long else text for text in texts]
+        texts = [self._needed(text, room) if len(text) > long else text for text in map(self._read, texts)]
         try:
             encodings = self._rust.encode_batch_fast(texts, add_special_tokens=False)
         except TypeError:  # what a str with a lone surrogate raises
@@ -175,7 +193,7 @@ class Tokeniser:
         """
         room = room_for_pieces(max_length)
         # U+FFFD is dropped by the normaliser as lone surrogates are by `encode`, and keeps the places.
-        read = _LONE_SURROGATE.sub("\ufffd", text)
+        read = _LONE_SURROGATE.sub("\ufffd", self._read(text))
         if len(read) > 64 * max_length:
             read = self._needed(read, room)
         encoding = self._rust.encode(read, add_special_tokens=False)
@@ -194,6 +212,10 @@ class Tokeniser:
             tuple(joined[:kept]),
             len(encoding.ids) > room or len(read) < len(text),
         )
+
+    def _read(self, text: str) -> str:
+        """The text as it is read; what is dropped becomes spaces, and all else keeps its place."""
+        return _ADDRESS.sub(lambda found: " " * len(found[0]), text) if self.drop_addresses and "://" in text else text
 
     def _needed(self, text: str, room: int) -> str:
         """A beginning of a long text whose first `room` pieces are those of the whole.

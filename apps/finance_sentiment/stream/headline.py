@@ -67,6 +67,7 @@ _DATELINE = re.compile(r"\b[A-Z][A-Z.'’/ ]{2,30}(?:, [A-Z][a-z]{2,8}\.? \d{1,2
 _ADDRESS = re.compile(r"(?:https?://|www\.|pic\.twitter\.com/)\S+", re.IGNORECASE)
 _TAIL = re.compile(r"\s(?:[-–—|]\s+(?P<behind>(?:(?!\s[-–—|]\s).){2,60})|[(\[](?P<within>[^()\[\]]{2,60})[)\]])\s*$")
 _TAIL_CHARACTERS = 70
+_LEAD = re.compile(r"\s*([^:]{2,60}):\s+(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def words_of(text: str, publisher: str, families: Families) -> Words:
     """What is compared of a text.
 
     Args:
-        publisher: whoever published it: a name of its family is dropped behind the text (" - The Wire", "(Wire UK)").
+        publisher: whoever published it: a name of its family is dropped before the text ("The Wire: ") and behind it (" - The Wire", "(Wire UK)").
         families: that know its names.
     """
     text = text[:_MOST_CHARACTERS]
@@ -123,6 +124,8 @@ def _without_labels(text: str) -> tuple[str, bool]:
 
 
 def _without_publisher(text: str, publisher: str, families: Families) -> str:
+    if (found := _LEAD.match(text)) and (family := families.of(publisher)) and families.of(found[1]) == family:
+        text = text[found.end() :]
     end = text[-_TAIL_CHARACTERS:]
     if (found := _TAIL.search(end)) and found.start() + len(text) - len(end) > 0:
         family = families.of(publisher)

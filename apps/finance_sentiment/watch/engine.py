@@ -134,8 +134,14 @@ class Engine:
         if self.surges is not None:
             for alert in self.surges.alerts.values():  # what is open is no example of the usual
                 counts[max(0, self.tally.bucket(alert.opened) - first) :, alert.topic] = np.nan
-        self.usual = Usual.learned(counts, first * float(self.settings.bucket_seconds), self.settings, seed=self.seed)
-        self._learned = self.usual
+        try:
+            self.usual = Usual.learned(counts, first * float(self.settings.bucket_seconds), self.settings, seed=self.seed)
+            self._learned = self.usual
+        except InputError:
+            if self.usual is None:
+                raise
+            # An alert has been open for all but a few days of what is kept: what was learned before it still holds.
+            self.usual = Usual(self.usual.baseline, self.usual.calibration, ended * float(self.settings.bucket_seconds))
         if self.surges is None:
             self.surges = Surges(len(self.topics), self.settings, ended - 1)
 

@@ -46,6 +46,11 @@ class WatchSettings:
                 raise InputError(f"{name} is {value}", mend=f"at least {least:g}")
         if self.keep_days < self.history_days:
             raise InputError(f"keep_days is {self.keep_days}, history_days {self.history_days}", mend="keep at least the history")
+        most = 1440 / self.bucket_minutes / (1 + self.cooldown_buckets)
+        if self.false_alarms_per_day >= most:
+            raise InputError(
+                f"false_alarms_per_day is {self.false_alarms_per_day}", mend=f"below the {most:g} that there can be with this cooldown"
+            )
         make_detector(self.detector)
 
     @property
@@ -70,7 +75,7 @@ class WatchSettings:
 
 
 _LEAST = {
-    "false_alarms_per_day": 1e-4,
+    "false_alarms_per_day": 1e-4,  # one in 27 years: rarer ones could not be told from none on the simulated streams
     "history_days": 7,
     "refit_days": 1,
     "half_life_days": 0.1,

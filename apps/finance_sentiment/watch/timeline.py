@@ -141,7 +141,14 @@ def _alerts(fired: Sequence[Mapping[str, Any]]) -> Child:
             )
             for each in line["evidence"]
         ]
-        summary = tag("summary", tag("b", named(line["topic"])), f" {line['time'][:16].replace('T', ' ')} ", silenced)
+        counted = f"{line['negatives']} negative of {line['items']}, {line['expected_negatives']:g} usual"
+        summary = tag(
+            "summary",
+            tag("b", named(line["topic"])),
+            f" {line['time'][:16].replace('T', ' ')} ",
+            tag("span", counted, class_="faint"),
+            silenced,
+        )
         body = scrolled(tag("table", tag("tbody", rows), class_="stacked")) if rows else None
         shown.append(tag("li", tag("details", summary, tag("p", told, tag("span", how, class_="faint")), body)))
     return tag("ul", shown, class_="findings")

@@ -13,7 +13,7 @@ from tfarch.evaluation.markup import Markup, tag
 
 WIDTH, LEFT, RIGHT = 720, 40, 8
 _SHARE_TOP, _SHARE_HEIGHT = 8, 64
-_COUNT_TOP, _COUNT_HEIGHT = 82, 46
+_COUNT_TOP, _COUNT_HEIGHT = 94, 46
 _BASE = _COUNT_TOP + _COUNT_HEIGHT
 _HEIGHT = _BASE + 18
 _TICKS = 8  # dates below the plot, at most

@@ -126,6 +126,13 @@ def test_another_company_number_order_or_meaning_is_other_news(first, second):
     assert not repeats(first, second)
 
 
+def test_the_publisher_before_a_text_is_no_part_of_it_and_a_company_is():
+    duplicates = Duplicates()
+    duplicates.add(item("Bids cover barely half of Kenya's infrastructure bond", "Meridian Wire"))
+    assert duplicates.find(item("Evening Star: Bids cover barely half of Kenya's infrastructure bond", "Evening Star")).kind == "text"
+    assert duplicates.find(item("Tanzania: Bids cover barely half of Kenya's infrastructure bond", "Evening Star")) is None
+
+
 # --- within a family of publishers ---
 
 

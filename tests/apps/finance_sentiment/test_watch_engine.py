@@ -172,6 +172,13 @@ def test_topics_that_fire_together_are_one_group():
     assert len({line["group"] for line in near}) == 1
 
 
+def test_an_alert_that_never_ends_does_not_end_the_watch():
+    settings = WatchSettings(**{**SETTINGS.as_dict(), "history_days": 7, "keep_days": 7, "refit_days": 1})
+    items = stream(days=24, surge=(BEGIN + 9 * DAY, BEGIN + 24 * DAY))
+    (fired,) = of(told(engine(settings), items), "firing")
+    assert parse_time(fired["time"]) < BEGIN + 10 * DAY
+
+
 def test_other_settings_learn_other_thresholds_from_the_same_history():
     watched = engine()
     told(watched, stream(days=15, surge=(0, 0)))
