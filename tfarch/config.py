@@ -41,7 +41,9 @@ class DataConfig:
     task_data: dict[str, str] = option({}, "data of its own for a task, as path; its labels stand in label_column or in the task's column")
     oos_label: str = option("oos", "label of out-of-scope rows: never a class, used for thresholds and scored in test")
     oos_is_class: bool = option(False, "treat the out-of-scope label as a class like any other")
-    addresses: Literal["read", "drop"] = option("read", "web addresses in the texts: read as letters, or dropped as if a space stood there")
+    addresses: Literal["read", "shorten"] = option(
+        "read", "web addresses in the texts: read letter by letter, or each as the one word http"
+    )
     max_length: int = option(64, "tokens of a text, [CLS] and [SEP] included; longer texts are cut", least=3)
     valid_fraction: float = option(0.1, "share of the training rows held out for validation where no file gives it")
     valid_most: int = option(500, "but at most this many rows, as training has more use for them (0: no bound)", least=0)

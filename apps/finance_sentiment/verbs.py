@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+from apps.finance_sentiment.watch.settings import WatchSettings
 from tfarch.app import Verb
 from tfarch.config import Config
 from tfarch.errors import InputError
@@ -45,6 +46,8 @@ def _watch_options(parser: argparse.ArgumentParser) -> None:
     add("--family", action="append", default=[], metavar="NAME=PATTERN[,PATTERN]", help="publishers that bring the same news; repeatable")
     add("--no-words", action="store_true", help="leave out which words made a headline's sentiment")
     add("--view", action="store_true", help="show topics and alerts on the terminal as they are now")
+    settings = [f"  {name:<28} {text} [{default}]" for name, default, text in WatchSettings.fields()]
+    parser.epilog = "\n".join(["settings of the watch, with --watch NAME=VALUE (default in brackets):", *settings])
 
 
 def _watch(options: argparse.Namespace, config: Config) -> int:

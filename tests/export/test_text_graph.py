@@ -191,9 +191,9 @@ def test_a_length_without_room_is_an_input_error(minilm):
         TextGraph(minilm, 1)
 
 
-def test_addresses_are_dropped_as_the_runtime_drops_them():
-    dropping = Tokeniser.train([*NASTY, *ADDRESSES], 1500, drop_addresses=True)
+def test_addresses_are_shortened_as_the_runtime_shortens_them():
+    shortening = Tokeniser.train([*NASTY, *ADDRESSES], 1500, shorten_addresses=True)
     texts = [*ADDRESSES, *NASTY, *(f"{text} https://x.co/{number} {text}" for number, text in enumerate(NASTY))]
-    graph = TextGraph(dropping, 300)
-    assert_equal_words(dropping, graph, texts)
-    assert_equal_ids(dropping, graph, texts)
+    graph = TextGraph(shortening, 300)
+    assert_equal_words(shortening, graph, texts)
+    assert_equal_ids(shortening, graph, texts, 300)

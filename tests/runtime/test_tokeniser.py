@@ -202,20 +202,20 @@ def test_the_tokeniser_imports_no_tensorflow():
 
 
 @pytest.mark.parametrize("text", [*ADDRESSES, *NASTY])
-def test_addresses_are_read_as_spaces_and_every_other_word_keeps_its_place(tokeniser, text):
-    dropping = tokeniser.without_addresses()
-    spaced = re.sub(r"[Hh][Tt][Tt][Pp][Ss]?://[!-~]+", lambda found: " " * len(found[0]), text)
-    assert dropping.encode([text], 64)[0].tolist() == tokeniser.encode([spaced], 64)[0].tolist()
-    assert dropping.words(text) == tokeniser.words(spaced)
-    located = dropping.locate(text, 64)
-    assert located.ids.tolist() == dropping.encode([text], 64)[0].tolist()
+def test_addresses_are_read_as_a_word_and_every_other_word_keeps_its_place(tokeniser, text):
+    shortening = tokeniser.with_short_addresses()
+    spaced = re.sub(r"([Hh][Tt][Tt][Pp])[Ss]?://[!-~]+", lambda found: found[1] + " " * (len(found[0]) - 4), text)
+    assert shortening.encode([text], 64)[0].tolist() == tokeniser.encode([spaced], 64)[0].tolist()
+    assert shortening.words(text) == tokeniser.words(spaced)
+    located = shortening.locate(text, 64)
+    assert located.ids.tolist() == shortening.encode([text], 64)[0].tolist()
     assert located.spans == tokeniser.locate(spaced, 64).spans
     assert located.text == text
 
 
-def test_addresses_are_letters_unless_they_are_to_be_dropped(tokeniser):
-    kept, dropped = tokeniser, tokeniser.without_addresses()
-    assert len(kept.encode([ADDRESSES[0]], 64)[0]) > len(dropped.encode([ADDRESSES[0]], 64)[0])
-    assert dropped.as_dict() == {**kept.as_dict(), "drop_addresses": True}
-    assert flags_of(dropped.as_dict()) == {"lowercase": True, "strip_accents": True, "drop_addresses": True}
-    assert "drop_addresses" not in kept.as_dict()
+def test_addresses_are_letters_unless_they_are_to_be_short(tokeniser):
+    kept, short = tokeniser, tokeniser.with_short_addresses()
+    assert len(kept.encode([ADDRESSES[0]], 64)[0]) > len(short.encode([ADDRESSES[0]], 64)[0])
+    assert short.as_dict() == {**kept.as_dict(), "shorten_addresses": True}
+    assert flags_of(short.as_dict()) == {"lowercase": True, "strip_accents": True, "shorten_addresses": True}
+    assert "shorten_addresses" not in kept.as_dict()

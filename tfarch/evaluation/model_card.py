@@ -114,7 +114,11 @@ def _running(bundle: Mapping[str, Any]) -> str:
         f"`{file}` in any LiteRT (TFLite) interpreter, signature `serving_default`:",
         _tensors(bundle),
         "The ids are word pieces of `vocab.txt`, `[CLS]` first and `[SEP]` last; padding is 0 in all three inputs."
-        + (" Web addresses are taken out first; MediaPipe does not do that." if at(bundle, "tokeniser", "drop_addresses") else "")
+        + (
+            " Each web address is read as the word http; MediaPipe does not do that."
+            if at(bundle, "tokeniser", "shorten_addresses")
+            else ""
+        )
         + (
             " The probabilities are calibrated: the temperature is inside the file." if "temperature" in bundle or "tasks" in bundle else ""
         ),

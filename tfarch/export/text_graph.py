@@ -42,7 +42,7 @@ class TextGraph(tf.Module):
     def __init__(self, tokeniser: Tokeniser, max_length: int):
         super().__init__(name="text_graph")
         self._table = _rewriting_table(tokeniser.lowercase, tokeniser.strip_accents)
-        self._drop_addresses = tokeniser.drop_addresses
+        self._short_addresses = tokeniser.shorten_addresses
         self._room = room_for_pieces(max_length)
         self._cls_id, self._sep_id = tokeniser.cls_id, tokeniser.sep_id
         self._wordpiece = tf_text.FastWordpieceTokenizer(
@@ -70,8 +70,8 @@ class TextGraph(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="texts")])
     def words(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """The normalised words of each text, string `[batch, words]`, before they are cut into pieces."""
-        if self._drop_addresses:
-            texts = tf.strings.regex_replace(texts, ADDRESS, " ")
+        if self._short_addresses:
+            texts = tf.strings.regex_replace(texts, ADDRESS, r"\1 ")
         characters = _rewritten(tf.strings.unicode_decode(texts, "UTF-8"), self._table)
         characters = characters.with_values(_sorted_marks(characters.values, characters.value_rowids()))
         characters = tf.ragged.boolean_mask(characters, characters != _BARRIER)

@@ -24,15 +24,15 @@ class Start:
     provenance: dict[str, str]
 
 
-def start_from(settings: ModelConfig, texts: Iterable[str], *, drop_addresses: bool = False) -> Start:
-    """The structure that `settings` ask for; `texts` (training rows only) teach the tokeniser where no pre-trained one is used. It drops web addresses where
-    `drop_addresses` says so.
+def start_from(settings: ModelConfig, texts: Iterable[str], *, shorten_addresses: bool = False) -> Start:
+    """The structure that `settings` ask for; `texts` (training rows only) teach the tokeniser where no pre-trained one is used. It reads web addresses as a word where
+    `shorten_addresses` says so.
 
     Raises:
         InputError: the weights cannot be found, or do not fit.
     """
     if settings.structure == "averaged" or settings.weights == "random":
-        tokeniser = Tokeniser.train(texts, settings.vocabulary, drop_addresses=drop_addresses)
+        tokeniser = Tokeniser.train(texts, settings.vocabulary, shorten_addresses=shorten_addresses)
         if settings.structure == "averaged":
             spec: Spec = AveragedSpec(len(tokeniser), settings.averaged_width)
         else:
@@ -56,5 +56,5 @@ def start_from(settings: ModelConfig, texts: Iterable[str], *, drop_addresses: b
     if settings.layers:
         pretrained = pretrained.with_layers(settings.layers)
     spec = dataclasses.replace(pretrained.spec, pooling=settings.pooling, unit_vectors=settings.unit_vectors)
-    tokeniser = pretrained.tokeniser.without_addresses() if drop_addresses else pretrained.tokeniser
+    tokeniser = pretrained.tokeniser.with_short_addresses() if shorten_addresses else pretrained.tokeniser
     return Start(spec, tokeniser, pretrained.weights, pretrained.provenance)

@@ -103,7 +103,7 @@ def prepare(
         told = [", ".join(each) or "one task without a name" for each in (datasets, labels)]
         raise InputError(f"the data are of {told[0]}, the model is of {told[1]}", mend="give data for every task of the model")
     texts = [text for dataset in datasets.values() for text in dataset.train.texts]
-    start = start or start_from(config.model, texts, drop_addresses=config.data.addresses == "drop")
+    start = start or start_from(config.model, texts, shorten_addresses=config.data.addresses == "shorten")
     if hasattr(start.spec, "positions") and config.data.max_length > start.spec.positions:
         raise InputError(f"data.max_length={config.data.max_length}: the encoder has {start.spec.positions} positions")
     return {

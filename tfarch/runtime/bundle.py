@@ -278,8 +278,8 @@ def _check_description(bundle: Bundle) -> None:
         raise BundleError(f"unknown tokeniser {kind!r}; known: wordpiece", file=file, mend="update tfarch, if a later one made it")
     for name in ("tokeniser.lowercase", "tokeniser.strip_accents"):
         _field(bundle, name, bool)
-    if "drop_addresses" in description["tokeniser"]:
-        _field(bundle, "tokeniser.drop_addresses", bool)
+    if "shorten_addresses" in description["tokeniser"]:
+        _field(bundle, "tokeniser.shorten_addresses", bool)
 
     hashes = _field(bundle, "files", dict)
     for name in hashes:

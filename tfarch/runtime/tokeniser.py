@@ -29,7 +29,7 @@ MAX_WORD_CHARACTERS = 100
 _ALWAYS_A_NEW_WORD = re.compile(r"[\t\n\r -/:-@\[-`{-~\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Of ASCII alone and without a flag for case, so that RE2, which TensorFlow uses, matches the very same.
-ADDRESS = "[Hh][Tt][Tt][Pp][Ss]?://[!-~]+"
+ADDRESS = "([Hh][Tt][Tt][Pp])[Ss]?://[!-~]+"
 _ADDRESS = re.compile(ADDRESS)
 
 
@@ -51,7 +51,7 @@ class Located:
     cut: bool
 
 
-FLAGS = ("lowercase", "strip_accents", "drop_addresses")
+FLAGS = ("lowercase", "strip_accents", "shorten_addresses")
 
 
 def flags_of(described: Mapping[str, Any]) -> dict[str, bool]:
@@ -66,15 +66,15 @@ class Tokeniser:
         vocabulary: the pieces, a piece's place is its id; "##" begins a piece that continues a word.
         lowercase: lower-case each character by itself (a final sigma stays a sigma).
         strip_accents: decompose and drop non-spacing marks.
-        drop_addresses: read a web address as a space. The random letters of a shortened one are a dozen pieces that say nothing.
+        shorten_addresses: read a web address as the word "http": that there is one says something, a shortened one's random letters are a dozen pieces that do not.
 
     Raises:
         InputError: a special piece is missing, a piece is empty, holds a line break or stands twice.
     """
 
-    def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = True, strip_accents: bool = True, drop_addresses: bool = False):
+    def __init__(self, vocabulary: Sequence[str], *, lowercase: bool = True, strip_accents: bool = True, shorten_addresses: bool = False):
         self.vocabulary = tuple(vocabulary)
-        self.lowercase, self.strip_accents, self.drop_addresses = lowercase, strip_accents, drop_addresses
+        self.lowercase, self.strip_accents, self.shorten_addresses = lowercase, strip_accents, shorten_addresses
         ids = _ids_of(self.vocabulary, None)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = ids[PAD], ids[UNK], ids[CLS], ids[SEP]
         # The special pieces are not registered as such: `tokenizers` would then find them in what a user types.
@@ -108,7 +108,7 @@ class Tokeniser:
         return cls(pieces, **settings)
 
     @classmethod
-    def train(cls, texts: Iterable[str], size: int, *, drop_addresses: bool = False) -> Tokeniser:
+    def train(cls, texts: Iterable[str], size: int, *, shorten_addresses: bool = False) -> Tokeniser:
         """A lower-case vocabulary of at most `size` pieces from `texts`, the same on every run.
 
         The trainer of `tokenizers` breaks ties by ids that it gives in the order of a hash map, so they are given here: the special
@@ -120,7 +120,7 @@ class Tokeniser:
         if size < 16:
             raise InputError(f"a vocabulary of {size} pieces is too small", mend="16 are the least, thousands are usual")
         special = [PAD, UNK, CLS, SEP, MASK]
-        splitter = cls(special, drop_addresses=drop_addresses)
+        splitter = cls(special, shorten_addresses=shorten_addresses)
         counts = Counter(word for text in texts for word in splitter.words(text) if len(word) <= MAX_WORD_CHARACTERS)
         singles: Counter[str] = Counter()
         for word, count in counts.items():
@@ -145,11 +145,11 @@ class Tokeniser:
         )
         learner.train_from_iterator((" ".join([word] * counts[word]) for word in spelt), trainer)
         learnt = learner.get_vocab()
-        return cls(sorted(learnt, key=learnt.__getitem__), drop_addresses=drop_addresses)
+        return cls(sorted(learnt, key=learnt.__getitem__), shorten_addresses=shorten_addresses)
 
-    def without_addresses(self) -> Tokeniser:
-        """The same, but that it drops web addresses."""
-        return Tokeniser(self.vocabulary, lowercase=self.lowercase, strip_accents=self.strip_accents, drop_addresses=True)
+    def with_short_addresses(self) -> Tokeniser:
+        """The same, but that it reads web addresses as a word."""
+        return Tokeniser(self.vocabulary, lowercase=self.lowercase, strip_accents=self.strip_accents, shorten_addresses=True)
 
     def write(self, vocab_txt: Path) -> None:
         """Writes the vocabulary as `from_file` reads it."""
@@ -157,7 +157,7 @@ class Tokeniser:
 
     def as_dict(self) -> dict:
         """What `bundle.json` says of the tokeniser."""
-        flags = {name: getattr(self, name) for name in FLAGS if name != "drop_addresses" or self.drop_addresses}
+        flags = {name: getattr(self, name) for name in FLAGS if name != "shorten_addresses" or self.shorten_addresses}
         return {"kind": "wordpiece", **flags, "file": "vocab.txt"}
 
     def words(self, text: str) -> list[str]:
@@ -214,8 +214,10 @@ class Tokeniser:
         )
 
     def _read(self, text: str) -> str:
-        """The text as it is read; what is dropped becomes spaces, and all else keeps its place."""
-        return _ADDRESS.sub(lambda found: " " * len(found[0]), text) if self.drop_addresses and "://" in text else text
+        """The text as it is read; what is left out becomes spaces, and all else keeps its place."""
+        if not self.shorten_addresses or "://" not in text:
+            return text
+        return _ADDRESS.sub(lambda found: found[1].ljust(len(found[0])), text)
 
     def _needed(self, text: str, room: int) -> str:
         """A beginning of a long text whose first `room` pieces are those of the whole.
