@@ -2,17 +2,19 @@
 
 What it measures: a whole process `python -m apps.finance_sentiment watch` over a simulated stream in a file: read, deduplicate, classify with the bundle's file, count, detect,
 store, write alerts; its start, what it learns of the usual and the words of its evidence are in the time. Memory is the process's resident size at every twentieth of the
-items, and its peak. The stream has headlines, statements and posts of the sample (15 words in the mean); about three in ten lines are repeated news, which costs no classification:
-items a second are given for all lines, and for those that were classified.
+items, and its peak. The simulated stream has headlines, statements and posts of the sample (15 words in the mean); about a third of its lines are repeated news, which costs no classification:
+items a second are given for all lines, and for those that were classified. With `--headlines` the stream is the distinct real headlines of a folder (13 words), one after another.
 
 What it costs: with the default 100,000 lines about two minutes on 2 cores, a million 20 minutes. What it last gave: RESULTS.md, "Watch".
 
     .venv/bin/python -m benchmarks.watch_throughput --bundle saved_models/finance_sentiment/bundle --lines 1000000
+    .venv/bin/python -m benchmarks.watch_throughput --bundle saved_models/finance_sentiment/bundle --headlines FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sqlite3
 import subprocess
@@ -29,10 +31,12 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--lines", type=int, default=100_000, help="at least (default 100,000)")
     parser.add_argument("--items-per-day", type=float, default=4000.0, help="stories a day of the stream (default 4000)")
+    parser.add_argument("--headlines", type=Path, help="folder with all.csv, column text: its distinct texts are the stream")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        lines = _write_stream(folder / "news.jsonl", options)
+        write = _write_headlines if options.headlines else _write_stream
+        lines = write(folder / "news.jsonl", options)
         watch = [
             sys.executable,
             "-m",
@@ -81,6 +85,18 @@ def _write_stream(file: Path, options: argparse.Namespace) -> int:
     simulated = simulate(sample_rows(), settings, seed=0)
     write(file, file.with_suffix(".truth.json"), simulated)
     return len(simulated.items)
+
+
+def _write_headlines(file: Path, options: argparse.Namespace) -> int:
+    """Writes the headlines as items, evenly over a month, and gives their number."""
+    with open(options.headlines / "all.csv", newline="", encoding="utf-8") as stream:
+        texts = list(dict.fromkeys(row["text"] for row in csv.DictReader(stream)))
+    step = 30 * 86_400 / len(texts)
+    with open(file, "w", encoding="utf-8") as out:
+        for number, text in enumerate(texts):
+            item = {"id": str(number), "time": 1_767_571_200 + number * step, "text": text, "publisher": f"Publisher {number % 10}"}
+            out.write(json.dumps(item) + "\n")
+    return len(texts)
 
 
 def _followed(process: subprocess.Popen, state: Path, lines: int) -> tuple[list[tuple[int, float]], float]:

@@ -91,7 +91,7 @@ class Engine:
         return [] if self.clock.now is None else self._go_on(self.tally.bucket(time))
 
     def news(self) -> Usual | None:
-        """What was learned since this was asked last."""
+        """What was learned for the first time since this was asked last."""
         learned, self._learned = self._learned, None
         return learned
 
@@ -135,8 +135,10 @@ class Engine:
             for alert in self.surges.alerts.values():  # what is open is no example of the usual
                 counts[max(0, self.tally.bucket(alert.opened) - first) :, alert.topic] = np.nan
         try:
-            self.usual = Usual.learned(counts, first * float(self.settings.bucket_seconds), self.settings, seed=self.seed)
-            self._learned = self.usual
+            learned = Usual.learned(counts, first * float(self.settings.bucket_seconds), self.settings, seed=self.seed)
+            if self.usual is None:
+                self._learned = learned
+            self.usual = learned
         except InputError:
             if self.usual is None:
                 raise

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from apps.finance_sentiment.stream.duplicates import Duplicates
 from apps.finance_sentiment.stream.item import Item, MalformedItem, parse_item
-from apps.finance_sentiment.stream.source import Source
+from apps.finance_sentiment.stream.source import Record, Source
 from apps.finance_sentiment.watch.aside import SetAside
 from apps.finance_sentiment.watch.engine import Engine, Event
 from apps.finance_sentiment.watch.inbox import Inbox, Received
@@ -33,11 +34,29 @@ _WAIT = 0.5  # seconds without a record, after which outputs are looked after an
 
 
 @dataclass
+class _Batch:
+    """Records that are judged and stored together.
+
+    items: each with its record, and whether it is no duplicate.
+    refused: records that cannot be used, with the reason.
+    counted: what became of them so far.
+    seen: what the duplicates remember of them: of this batch alone, as the next is read before this one is stored.
+    """
+
+    received: Sequence[Received]
+    items: list[tuple[Record, Item, bool]] = field(default_factory=list)
+    refused: list[tuple[Record, str]] = field(default_factory=list)
+    counted: collections.Counter[str] = field(default_factory=collections.Counter)
+    seen: Sequence[dict[str, Any]] = ()
+    judged: Future[list[Judgement]] = field(default_factory=Future)
+
+
+@dataclass
 class Watch:
     """All that a watch is made of.
 
     say: takes what a person should know.
-    learned: is told of what was learned anew.
+    learned: is told of what was learned, the first time.
     looked: is called after each batch, for a view.
     words: evidence is told with the words that made its sentiment.
     """
@@ -59,21 +78,25 @@ class Watch:
     def run(self, sources: Sequence[Source]) -> collections.Counter[str]:
         """Watches until every source has ended, or SIGINT or SIGTERM ends it. Returns what became of the records.
 
+        While the model answers one batch, the next is read and searched for repeated news.
+
         Raises:
             TfarchError: the state, the file of what is set aside or the file of alerts could not be written. What was stored is as it was.
         """
         for output in self.outputs:
             output.flush(self.store)  # what the last run stored and could not deliver
         positions = {source.name: self.store.position(source.name) for source in sources}
-        inbox = Inbox(sources, positions)
+        inbox, begun = Inbox(sources, positions), None
         try:
-            with _told_to_end() as ended:
-                while not inbox.is_over and not ended.is_set():
-                    received = inbox.take(BATCH, _WAIT)
-                    if received:
-                        self.batch(received)
-                    else:
+            with _told_to_end() as ended, ThreadPoolExecutor(1, thread_name_prefix="judge") as judge:
+                while begun or not (inbox.is_over or ended.is_set()):
+                    received = [] if ended.is_set() else inbox.take(BATCH, 0.0 if begun else _WAIT)
+                    following = self._begin(received, judge) if received else None
+                    if begun:
+                        self._finish(begun)
+                    elif not following:
                         self._idle()
+                    begun = following
                     for output in self.outputs:
                         output.flush(self.store)
                     self.looked(self)
@@ -83,46 +106,45 @@ class Watch:
             output.close(self.store)
         return self.engine.counted
 
-    def batch(self, received: Sequence[Received]) -> None:
-        """Takes records, stores what follows from them, and only then says that they are safe."""
-        counted = self.engine.counted
-        items: list[tuple[Received, Item]] = []
-        refused: list[tuple[Received, str]] = []
+    def _begin(self, received: Sequence[Received], judge: ThreadPoolExecutor) -> _Batch:
+        """Reads records, finds what was there before, and asks the model about the rest."""
+        batch = _Batch(received)
+        batch.counted["received"] = len(received)
         for each in received:
-            counted["received"] += 1
             try:
-                items.append((each, parse_item(each.record.content)))
+                item = parse_item(each.record.content)
             except MalformedItem as error:
-                refused.append((each, str(error)))
-        judged = self._judged([item for _, item in items])
+                batch.refused.append((each.record, str(error)))
+                continue
+            duplicate = self.duplicates.find(item)
+            self.duplicates.add(item)
+            batch.items.append((each.record, item, duplicate is None))
+            if duplicate is not None:
+                batch.counted[f"duplicate by {duplicate.kind}"] += 1
+        batch.seen = self.duplicates.entries_since_last_take()
+        batch.judged = judge.submit(self.reader.judge, [item.text for _, item, fresh in batch.items if fresh])
+        return batch
+
+    def _finish(self, batch: _Batch) -> None:
+        """Counts what the model has judged, stores what follows, and only then says that the records are safe."""
+        judgements = iter(batch.judged.result())
         events: list[Event] = []
-        for each, item in items:
+        for record, item, fresh in batch.items:
+            judgement = next(judgements) if fresh else None
             try:
                 events += self.engine.admit(item)
             except MalformedItem as error:
-                refused.append((each, str(error)))
+                batch.refused.append((record, str(error)))
                 continue
-            if id(item) in judged:
-                self.engine.count(item, judged[id(item)])
-        counted["malformed"] += len(refused)
-        self.aside.add([(each.record, reason) for each, reason in refused])
-        self._store(events, {each.source: each.record.position for each in received})
-        for each in received:
+            if judgement is not None:
+                self.engine.count(item, judgement)
+        batch.counted["malformed"] = len(batch.refused)
+        self.engine.counted.update(batch.counted)
+        self.aside.add(batch.refused)
+        self._store(events, {each.source: each.record.position for each in batch.received}, batch.seen)
+        for each in batch.received:
             if each.record.acknowledge is not None:
                 each.record.acknowledge()
-
-    def _judged(self, items: Sequence[Item]) -> Mapping[int, Judgement]:
-        """The model's judgement of every item that is no duplicate, by the object's identity."""
-        fresh = []
-        for item in items:
-            duplicate = self.duplicates.find(item)
-            self.duplicates.add(item)
-            if duplicate is None:
-                fresh.append(item)
-            else:
-                self.engine.counted[f"duplicate by {duplicate.kind}"] += 1
-        judgements = self.reader.judge([item.text for item in fresh])
-        return {id(item): judgement for item, judgement in zip(fresh, judgements, strict=True)}
 
     def _idle(self) -> None:
         """Nothing has come: a live stream's time goes on all the same, so that buckets end and silences are noticed."""
@@ -131,9 +153,9 @@ class Watch:
         if now is not None and abs(wall - now) < self.engine.clock.jump_seconds:
             events = self.engine.until(wall)
             if events:
-                self._store(events, {})
+                self._store(events, {}, ())
 
-    def _store(self, events: Sequence[Event], positions: Mapping[str, Any]) -> None:
+    def _store(self, events: Sequence[Event], positions: Mapping[str, Any], seen: Iterable[dict[str, Any]]) -> None:
         lines = [self._line(event) for event in events]
         tally, engine = self.engine.tally, self.engine
         changed = sorted(tally.changed)
@@ -143,7 +165,7 @@ class Watch:
             positions=self._positions,
             buckets=[(number, tally.of(number)) for number in changed],
             forget_before=tally.first,
-            seen=self.duplicates.entries_since_last_take(),
+            seen=seen,
             lines=lines,
         )
         tally.changed.clear()
