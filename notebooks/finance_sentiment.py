@@ -19,6 +19,8 @@
 
 # %%
 import base64
+import contextlib
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -29,6 +31,7 @@ import tfarch
 from apps.finance_sentiment.app import APP, scores
 from apps.finance_sentiment.scoring import read_alerts, read_truth, score, score_table
 from apps.finance_sentiment.simulation import StreamSettings, SurgeSettings, sample_rows, simulate, write
+from apps.finance_sentiment.watch.shown import alert_text
 from tfarch import cli
 from tfarch.config import Config
 from tfarch.evaluation import variants_table
@@ -106,7 +109,12 @@ print(json.dumps(simulated.items[0], indent=1))
 # %%
 alerts_file, state = out / "alerts.jsonl", out / "watch.sqlite"
 watch = ["watch", "--input", stream, "--bundle", out / "bundle", "--state", state, "--alerts", alerts_file, "--false-alarms-per-day", 0.1]
-code = cli.main(APP, [str(each) for each in watch])
+with contextlib.redirect_stdout(io.StringIO()) as told:
+    code = cli.main(APP, [str(each) for each in watch])
+fired = [line for line in read_alerts(alerts_file) if line["state"] == "firing"]
+for line in fired[:2]:
+    print(alert_text(line))
+print(f"... {len(fired)} alerts fired, {len(told.getvalue().splitlines())} lines were told")
 
 # %% [markdown]
 # ## Was it right?

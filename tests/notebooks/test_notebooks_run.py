@@ -15,8 +15,8 @@ def outputs_of(notebook):
     return "\n".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
 
 
-def test_there_is_one_for_the_app():
-    assert "customer_service" in [source.stem for source in SOURCES]
+def test_there_is_one_for_each_app():
+    assert {"customer_service", "finance_sentiment"} <= {source.stem for source in SOURCES}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
@@ -27,11 +27,31 @@ def test_the_committed_notebook_is_that_of_the_source_and_has_outputs(source):
     assert not [output for cell in committed.cells for output in cell.get("outputs", []) if output.output_type == "error"]
 
 
-def test_customer_service_runs(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    notebook = jupytext.read(ROOT / "notebooks" / "customer_service.py")
-    NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
-    shown = outputs_of(notebook)
+@pytest.fixture
+def shown_by(monkeypatch):
+    """Runs a notebook and gives what it shows."""
+
+    def run(name):
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        notebook = jupytext.read(ROOT / "notebooks" / f"{name}.py")
+        NotebookClient(notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+        return outputs_of(notebook)
+
+    return run
+
+
+def test_finance_sentiment_runs(shown_by):
+    shown = shown_by("finance_sentiment")
+    assert shown.count("* dynamic_int8") == 2, "a table for each task"
+    assert "Kelmo Foods cuts its forecast" in shown
+    assert "learned what is usual; negative_binomial_cusum at 0.1 false alarms a day and topic" in shown
+    assert "FIRING" in shown
+    assert "false alarms:" in shown
+    assert "timeline.html" in shown
+
+
+def test_customer_service_runs(shown_by):
+    shown = shown_by("customer_service")
     assert "* dynamic_int8" in shown, "the table of variants, with the one that ships"
     assert "bundle/model.tflite" in shown
     (answer,) = [line for line in shown.splitlines() if "the internet is down again!!" in line]

@@ -66,6 +66,7 @@ def watch(stream, folder):
     store.close()
 
 
+@pytest.mark.slow
 def test_a_hundred_kills_lose_and_repeat_nothing(stream, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "BATCH", 16)
     calm, harsh = tmp_path / "calm", tmp_path / "harsh"
