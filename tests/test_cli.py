@@ -106,7 +106,7 @@ def test_what_the_parser_refuses_is_exit_2(arguments, message):
         (["check", "--data", "tfds"], "error: tfds: "),
         (["check", "--seed", "-1"], "error: --seed: seed=-1: expected 0 to 4294967295"),
         (["check", "--set", "train.freeze=[a"], "error: --set 'train.freeze=[a': the value is not YAML"),
-        (["check", "--set", "data.max_lenght=8"], "error: --set: unknown setting 'data.max_lenght'; known: data.draw, data.label_column, "),
+        (["check", "--set", "data.max_lenght=8"], "error: --set: unknown setting 'data.max_lenght'; known: data.addresses, data.draw, "),
         (["check", "--set", "train.batch_size=0"], "error: --set: train.batch_size=0: expected 1 or more"),
         (["export", "--out", "nowhere"], "error: nowhere: holds no run (the verbs train and run make one; --out names its folder)"),
         (["evaluate", "--out", "nowhere"], "error: nowhere: holds no run"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.customer_service.app import APP
+from tfarch.app import App
 from tfarch.cli import main
 
 WORDS = {
@@ -65,14 +66,14 @@ class Answer:
         return self.err.splitlines()[-1]
 
 
-def call(*arguments, stdin: bytes = b"") -> Answer:
-    """Runs a verb of the app in this process."""
+def call(*arguments, stdin: bytes = b"", app: App = APP) -> Answer:
+    """Runs a verb of an app in this process."""
     out, err, kept = io.StringIO(), io.StringIO(), sys.stdin
     sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                code = main(APP, [str(each) for each in arguments])
+                code = main(app, [str(each) for each in arguments])
             except SystemExit as ended:  # argparse ends so
                 code = ended.code
     finally:

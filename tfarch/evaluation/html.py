@@ -29,6 +29,7 @@ TEMPLATE = Path(__file__).with_name("report_template.html")
 def render_html(report: Mapping[str, Any]) -> str:
     """The page of a report (DESIGN 4.3 and its optional parts); parts that the report lacks are left out."""
     title = report.get("name") or at(report, "data", "name") or report.get("app") or "tfarch"
+    tasks = views(report)
     sections = [(name, heading, section.content(view)) for name, heading, section, view in _parts(report)]
     facts = dict.fromkeys(
         (report.get("app"), report.get("task"), (report.get("created") or "")[:10])
@@ -37,7 +38,8 @@ def render_html(report: Mapping[str, Any]) -> str:
     head = [
         tag("p", " · ".join(str(each).replace("_", " ") for each in context), class_="context") if context else None,
         tag("h1", str(title), tag("span", "quick run: a look, not a result", class_="badge warning") if report.get("quick") else None),
-        *(part for view in views(report).values() for part in _head(view)),
+        [tag("p", lead, class_="lead") for view in tasks.values() if (lead := headline(view))],
+        _tiles(tasks),
     ]
     return render_page(f"{title} – tfarch report", head, sections, "report.json, which lies beside this file and holds every figure")
 
@@ -79,28 +81,25 @@ def _spoken(task: str) -> str:
     return task.replace("_", " ").capitalize()
 
 
-def _head(view: Mapping[str, Any]) -> list[Markup | None]:
-    """What the page says first, of a task."""
-    lead = headline(view)
-    return [tag("p", lead, class_="lead") if lead else None, _tiles(view)]
-
-
-def _tiles(report: Mapping[str, Any]) -> Markup | None:
-    """The shipped file's figures in large type."""
-    variant = chosen_variant(report)
-    if variant is None:
+def _tiles(tasks: Mapping[str, Mapping[str, Any]]) -> Markup | None:
+    """The shipped file's figures in large type: the accuracy of each task, and what they share."""
+    shipped = {task: variant for task, view in tasks.items() if (variant := chosen_variant(view)) is not None}
+    if not shipped:
         return None
     tiles = []
-    accuracy, interval, rows = ACCURACY.value(variant), at(variant, "metrics", "accuracy_interval"), scored_rows(variant)
-    if accuracy is not None:
-        band = f"95 %: {interval[0] * 100:.1f} to {interval[1] * 100:.1f}" if interval else None
-        tiles.append(_tile("accuracy", f"{accuracy:.2f}", "%", band or (f"{rows:,} rows" if rows else None)))
+    for task, variant in shipped.items():
+        accuracy, interval, rows = ACCURACY.value(variant), at(variant, "metrics", "accuracy_interval"), scored_rows(variant)
+        if accuracy is not None:
+            band = f"95 %: {interval[0] * 100:.1f} to {interval[1] * 100:.1f}" if interval else None
+            name = f"{_spoken(task)}, accuracy" if task else "accuracy"
+            tiles.append(_tile(name, f"{accuracy:.2f}", "%", band or (f"{rows:,} rows" if rows else None)))
+    task, variant = next(iter(shipped.items()))
     if SIZE.value(variant) is not None:
         tiles.append(_tile("size", SIZE.text(variant), "MB", variant.get("file")))
     speed = latency(variant)
     if speed:
         tiles.append(_tile("latency, median", f"{speed[0]:.2f}", "ms", f"one text, {threads_text(speed[1])}"))
-    facts = comparison(variant, reference_variant(report))
+    facts = comparison(variant, reference_variant(tasks[task])) if len(shipped) == 1 else []
     if facts:
         tiles.append(tag("div", tag("span", "against float32", class_="faint"), [tag("b", fact) for fact in facts], class_="tile words"))
     return tag("div", tiles, class_="tiles") if tiles else None

@@ -58,7 +58,8 @@ def watch(options: argparse.Namespace, seed: int, threads: int) -> int:
         if view is not None:
             view.close()
         store.close()
-    say(", ".join(f"{count:,} {what}" for what, count in counted.items()) or "nothing came")
+    ordered = sorted(counted.items(), key=lambda each: each[0] != "received")
+    say(", ".join(f"{count:,} {what}" for what, count in ordered) or "nothing came")
     if counted["malformed"]:
         say(f"what could not be used is set aside, with the reason: {aside.file}")
     return 0

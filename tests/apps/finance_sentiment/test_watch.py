@@ -2,7 +2,6 @@
 
 import contextlib
 import http.server
-import io
 import json
 import resource
 import signal
@@ -15,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from apps.finance_sentiment.app import APP
+from tests import tiny_questions
 from tests.tiny_finance import bundle
-from tfarch.cli import main
 
 KEYS = {"topic", "state", "time", "opened", "negative_share", "baseline", "items", "evidence", "detector", "model"}
 ROOT = Path(__file__).parents[3]
@@ -25,17 +24,8 @@ QUICK = ("--false-alarms-per-day", "0.3", "--watch", "history_days=14")
 
 def call(*arguments, stdin=b""):
     """(exit code, standard output, standard error) of a verb in this process."""
-    out, err, kept = io.StringIO(), io.StringIO(), sys.stdin
-    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin))
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                code = main(APP, [str(each) for each in arguments])
-            except SystemExit as ended:
-                code = ended.code
-    finally:
-        sys.stdin = kept
-    return code, out.getvalue(), err.getvalue()
+    answer = tiny_questions.call(*arguments, stdin=stdin, app=APP)
+    return answer.code, answer.out, answer.err
 
 
 def lines_of(text):
