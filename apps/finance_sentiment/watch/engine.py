@@ -132,8 +132,9 @@ class Engine:
         self.tally.forget_before(first)
         counts = self.tally.between(first, ended).astype(np.float64)
         if self.surges is not None:
-            for alert in self.surges.alerts.values():  # what is open is no example of the usual
-                counts[max(0, self.tally.bucket(alert.opened) - first) :, alert.topic] = np.nan
+            for topic, begin, end in self.surges.unusual(first * float(self.settings.bucket_seconds)):
+                last = ended if np.isinf(end) else self.tally.bucket(end)
+                counts[max(0, self.tally.bucket(begin) - first) : max(0, last - first), topic] = np.nan
         try:
             learned = Usual.learned(counts, first * float(self.settings.bucket_seconds), self.settings, seed=self.seed)
             if self.usual is None:
