@@ -134,8 +134,8 @@ class Fetch:
             self._finished.wait(0.2)  # one that is just being opened is shut down next
 
 
-class _Connection(http.client.HTTPConnection):
-    """Keeps its socket where it can be shut down; urllib forgets it once the headers are there."""
+class _Kept:
+    """A connection that keeps its socket where it can be shut down; urllib forgets it once the headers are there."""
 
     def __init__(self, sockets: list[socket.socket], *args, **options):
         super().__init__(*args, **options)
@@ -146,14 +146,12 @@ class _Connection(http.client.HTTPConnection):
         self._sockets.append(self.sock)
 
 
-class _SafeConnection(http.client.HTTPSConnection):
-    def __init__(self, sockets: list[socket.socket], *args, **options):
-        super().__init__(*args, **options)
-        self._sockets = sockets
+class _Connection(_Kept, http.client.HTTPConnection):
+    pass
 
-    def connect(self) -> None:
-        super().connect()
-        self._sockets.append(self.sock)
+
+class _SafeConnection(_Kept, http.client.HTTPSConnection):
+    pass
 
 
 class _Http(urllib.request.HTTPHandler):

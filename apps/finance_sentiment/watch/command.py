@@ -46,7 +46,7 @@ def watch(options: argparse.Namespace, seed: int, threads: int) -> int:
     def learned(usual: Usual) -> None:
         say(delay_table(engine.topics, usual, settings))
 
-    watching = Watch(reader, engine, store, aside, duplicates, outputs, silences, words=not options.no_words, say=say, learned=learned)
+    watching = Watch(reader, engine, store, aside, duplicates, outputs, silences, words=not options.no_words, learned=learned)
     view = None
     if options.view:
         from apps.finance_sentiment.watch.view import View

@@ -24,6 +24,7 @@ from apps.finance_sentiment.watch.usual import Usual
 from tfarch.errors import InputError
 
 SURGE, SILENT_FEED = "surge", "silent_feed"
+_CALM_DAYS = 3  # without an item, after which every alert is over
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,9 @@ class Engine:
         events: list[Event] = []
         pause = now - self._ended
         if pause > self.settings.keep_days * DAY // self.settings.bucket_seconds:  # nothing is left to go on from
+            for _ in range(_CALM_DAYS * DAY // self.settings.bucket_seconds):  # but what is open comes to its end first
+                self._ended += 1
+                events += self._over(self._ended)
             self._begun, self._ended, self.usual, self.surges = now, now, None, None
         while self._ended < now:
             self._ended += 1
@@ -151,7 +155,7 @@ class Engine:
     def _change(self, change: Change) -> Event:
         alert = self._grouped(change.alert, change.time)
         topic = alert.topic
-        headlines = self.evidence.since(topic, change.begun, self.settings.evidence)
+        headlines = self.evidence.since(topic, alert.opened, self.settings.evidence)
         items = max(1, change.items)
         line = {
             "kind": SURGE,
@@ -165,7 +169,7 @@ class Engine:
             "negatives": change.negatives,
             "expected_negatives": round(change.expected, 2),
             "evidence": [each.as_evidence() for each in headlines],
-            "publishers": self.evidence.publishers(topic, change.begun),
+            "publishers": self.evidence.publishers(topic, alert.opened),
             "group": alert.group,
             "detector": {
                 "name": self.settings.detector,

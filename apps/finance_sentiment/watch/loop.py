@@ -55,7 +55,6 @@ class _Batch:
 class Watch:
     """All that a watch is made of.
 
-    say: takes what a person should know.
     learned: is told of what was learned, the first time.
     looked: is called after each batch, for a view.
     words: evidence is told with the words that made its sentiment.
@@ -69,7 +68,6 @@ class Watch:
     outputs: Sequence[Output] = ()
     silences: Sequence[Silenced] = ()
     words: bool = True
-    say: Callable[[str], None] = print
     learned: Callable[[Usual], None] = lambda usual: None
     looked: Callable[[Watch], None] = lambda watch: None
     recent: collections.deque[dict[str, Any]] = field(default_factory=lambda: collections.deque(maxlen=50))

@@ -68,8 +68,8 @@ class Store:
         forget_before: int | None = None,
         seen: Iterable[dict[str, Any]] = (),
         lines: Iterable[dict[str, Any]] = (),
-    ) -> list[int]:
-        """One transaction with all of it; the numbers that the lines got.
+    ) -> None:
+        """One transaction with all of it.
 
         Args:
             facts: by name, each in place of an older one.
@@ -82,7 +82,7 @@ class Store:
         Raises:
             TfarchError: the disk is full or the file cannot be written; then nothing of it is.
         """
-        base, numbers = self._base, []
+        base = self._base
         try:
             base.execute("BEGIN IMMEDIATE")
             dumped = {"version": VERSION, **facts}
@@ -100,12 +100,10 @@ class Store:
                 silenced = bool(line.get("silenced"))
                 number = base.execute("INSERT INTO lines (line, silenced) VALUES ('', ?)", (silenced,)).lastrowid
                 base.execute("UPDATE lines SET line = ? WHERE seq = ?", (json.dumps({**line, "seq": number}, ensure_ascii=False), number))
-                numbers.append(number)
             base.execute("COMMIT")
         except sqlite3.Error as error:
             self._rolled_back()
             raise TfarchError(f"{self.file} could not be written: {error}") from error
-        return numbers
 
     def _rolled_back(self) -> None:
         if self._base.in_transaction:

@@ -25,15 +25,13 @@ class Change:
     """An alert whose state changed, with what was counted.
 
     time: event time of the change.
-    begun: event time at which the statistic last left 0: what came since is the evidence.
-    items, negatives: that came since.
+    items, negatives: that came since the alert was opened.
     expected: negatives that were to be expected in that time.
     usual_share: of negatives.
     """
 
     alert: Alert
     time: float
-    begun: float
     statistic: float
     threshold: float
     items: int
@@ -158,7 +156,6 @@ class Surges:
         return Change(
             alert,
             time,
-            alert.opened,
             statistic,
             threshold,
             int(counts[0]),

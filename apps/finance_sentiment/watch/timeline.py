@@ -4,7 +4,6 @@ finds.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from apps.finance_sentiment.watch.settings import DAY
 from apps.finance_sentiment.watch.store import Store
 from apps.finance_sentiment.watch.timeline_plot import Span, topic_plot
 from apps.finance_sentiment.watch.usual import Usual
-from tfarch.errors import InputError, TfarchError
+from tfarch.errors import InputError
 from tfarch.evaluation.html import render_page
 from tfarch.evaluation.markup import Child, Markup, named, quoted, scrolled, tag
 from tfarch.run_folder import RunFolder
@@ -44,10 +43,7 @@ def write_timeline(state: Path, file: Path) -> dict[str, Any]:
     if facts is None or not counts:
         raise InputError("holds no item yet", file=state, mend="let the watch run for a while")
     page = _page(facts, counts, lines)
-    try:
-        RunFolder(file.parent).write(file, page)
-    except OSError as error:
-        raise TfarchError(f"{file} could not be written: {os.strerror(error.errno)}") from error
+    RunFolder(file.parent).write(file, page)
     fired = [line for line in lines if line["kind"] != SILENT_FEED and line["state"] == "firing"]
     return {
         "file": str(file),

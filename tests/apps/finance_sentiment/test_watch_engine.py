@@ -151,6 +151,20 @@ def test_a_pause_of_the_stream_is_believed_when_others_confirm_it():
     assert watched.clock.now == later[2].time
 
 
+def test_an_alert_that_is_open_before_a_long_pause_is_over_before_what_is_usual_is_forgotten():
+    watched = engine()
+    lines = told(watched, [each for each in stream() if each[0].time < SURGE[0] + 8 * HOUR])
+    assert of(lines, "firing")
+    assert not [line for line in of(lines, "resolved") if parse_time(line["time"]) > SURGE[0]]
+    later = [Item(f"later {n}", BEGIN + 300 * DAY + n, "x", "") for n in range(3)]
+    for item in later[:2]:
+        with pytest.raises(MalformedItem):
+            watched.admit(item)
+    (over,) = [event.line for event in watched.admit(later[2]) if event.line["topic"] == "oil"]
+    assert over["state"] == "resolved"
+    assert watched.usual is None
+
+
 def test_an_item_older_than_the_history_is_counted_nowhere():
     watched = engine()
     told(watched, stream()[:100])

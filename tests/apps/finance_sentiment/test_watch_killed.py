@@ -62,7 +62,7 @@ def watch(stream, folder):
     engine = Engine(reader.topics, reader.version, SETTINGS)
     aside, duplicates = restored(engine, store, folder / "aside.jsonl", Duplicates.restored)
     outputs = [AlertFile(folder / "alerts.jsonl", store)]
-    Watch(reader, engine, store, aside, duplicates, outputs, words=False, say=lambda _: None).run([open_source(str(stream))])
+    Watch(reader, engine, store, aside, duplicates, outputs, words=False).run([open_source(str(stream))])
     store.close()
 
 
