@@ -10,7 +10,7 @@ engine of `watch` (history, thresholds calibrated to the asked number, alert sta
 Repeated news is dropped, and items are judged by the model of a bundle, for all alike. A simulated stream repeats a few hundred texts, each rested for two days: judged one by one, their errors would come
 evenly, and too few alarms with them. So an item there gets the judgement of a random test row of its topic and sentiment.
 
-What it costs: about 25 minutes on 2 cores with the defaults. What it last gave: RESULTS.md, "Detection".
+What it costs: half an hour on 2 cores with the defaults and headlines. What it last gave: RESULTS.md, "Detection".
 
     make bench-env
     .venv/bin/python -m benchmarks.detection --bundle saved_models/finance_sentiment/bundle [--headlines FOLDER]

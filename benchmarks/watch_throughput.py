@@ -5,7 +5,7 @@ store, write alerts; its start, what it learns of the usual and the words of its
 items, and its peak. The simulated stream has headlines, statements and posts of the sample (15 words in the mean); about a third of its lines are repeated news, which costs no classification:
 items a second are given for all lines, and for those that were classified. With `--headlines` the stream is the distinct real headlines of a folder (13 words), one after another.
 
-What it costs: with the default 100,000 lines about two minutes on 2 cores, a million 20 minutes. What it last gave: RESULTS.md, "Watch".
+What it costs: 120,000 lines two minutes on 2 cores, 600,000 eleven. What it last gave: RESULTS.md, "Watch".
 
     .venv/bin/python -m benchmarks.watch_throughput --bundle saved_models/finance_sentiment/bundle --lines 1000000
     .venv/bin/python -m benchmarks.watch_throughput --bundle saved_models/finance_sentiment/bundle --headlines FOLDER

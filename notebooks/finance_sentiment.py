@@ -28,8 +28,9 @@ from pathlib import Path
 from IPython.display import IFrame
 
 import tfarch
-from apps.finance_sentiment.app import APP, scores
+from apps.finance_sentiment.app import APP
 from apps.finance_sentiment.scoring import read_alerts, read_truth, score, score_table
+from apps.finance_sentiment.sentiment import scores
 from apps.finance_sentiment.simulation import StreamSettings, SurgeSettings, sample_rows, simulate, write
 from apps.finance_sentiment.watch.shown import alert_text
 from tfarch import cli

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from apps.finance_sentiment.app import APP, end_of, scores
+from apps.finance_sentiment.app import APP
+from apps.finance_sentiment.sentiment import end_of, scores
 from tfarch import cli
 
 # A model of averaged token vectors learns nothing worth telling of in a pass, and is trained in seconds.
@@ -77,6 +78,12 @@ def test_data_of_their_own_train_both_tasks(call, small, tmp_path):
     (report,) = call("run", "--out", tmp_path / "out", "--config", small, *own)
     assert {task: each["data"]["classes"] for task, each in report["tasks"].items()} == {"sentiment": 2, "topic": 3}
     assert report["data"]["sha256"].keys() == {"sentiment/moods.csv", "topic/topics.csv"}
+
+    # One table takes the place of both sets when the model is measured again.
+    rows = [f"{text},{mood},{('oil', 'rates', 'people')[n % 3]}" for n, (text, mood) in enumerate(row.split(",") for row in moods)]
+    (tmp_path / "both.csv").write_text("\n".join(["text,sentiment,topic", *rows]), encoding="utf-8")
+    (again,) = call("evaluate", "--out", tmp_path / "out", "--data", tmp_path / "both.csv")
+    assert again["data"]["sha256"].keys() == {"both.csv"}
 
 
 @pytest.mark.parametrize(

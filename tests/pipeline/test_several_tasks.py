@@ -199,8 +199,11 @@ def lesson(texts, targets):
 
 
 def test_a_text_of_both_tasks_is_one_row_and_repeated_texts_keep_their_rows():
-    joint = JointLesson({"a": lesson([[1, 2], [3], [3]], [0, 1, 0]), "b": lesson([[3], [4, 5], [1, 2]], [1, 0, 1])})
-    found = joint.examples({"a": 2, "b": 2}, "none", {"b": 0.5})
+    joint = JointLesson(
+        {"a": lesson([[1, 2], [3], [3]], [0, 1, 0]), "b": lesson([[3], [4, 5], [1, 2]], [1, 0, 1])}, {"a": 2, "b": 2}, "none", {"b": 0.5}
+    )
+    found = joint.examples
+    assert len(joint) == 4
     told = {
         (tuple(found.tokens.ids[begin:end]), *targets): tuple(weights)
         for begin, end, targets, weights in zip(

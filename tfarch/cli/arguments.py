@@ -186,7 +186,7 @@ def config_of(app: App, options: argparse.Namespace, base: Config | None = None)
             config = config.with_values({section: {key: value}})
     own = {task: path for task in app.tasks if (path := getattr(options, f"{task}_data", None)) is not None}
     if own:
-        config = config.with_values({"data": {"task_data": own}})
+        config = config.with_values({"data": {"task_data": own, "path": None}})
     elif getattr(options, "label_column", None) is not None:  # one column alone
         config = config.with_values({"data": {"tasks": []}})
     if getattr(options, "shots", None) is not None:
@@ -200,11 +200,17 @@ def config_of(app: App, options: argparse.Namespace, base: Config | None = None)
     return config
 
 
+def with_data(config: Config, app: App, options: argparse.Namespace) -> Config:
+    """The settings with the path of `--data`, which takes the place of tasks' own data unless these are given beside it."""
+    if options.data is None:
+        return config
+    own = config.data.task_data if any(getattr(options, f"{task}_data", None) for task in app.tasks) else {}
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data, task_data=own))
+
+
 def data_config(app: App, options: argparse.Namespace, base: Config | None = None) -> tuple[Config, str]:
     """The settings with the data's path, and the data's licence."""
-    config = config_of(app, options, base)
-    if options.data is not None:
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data))
+    config = with_data(config_of(app, options, base), app, options)
     if config.data.path is None and not config.data.task_data:
         config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=str(app.sample)))
     return config, app.sample_licence if config.data.path == str(app.sample) else "the user's own"

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,7 @@ from tfarch.errors import InputError, unknown
 from tfarch.quiet import quiet, start_tensorflow
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from tfarch.runtime import Classifier, Prediction
+    from tfarch.runtime import Classifier, MultitaskClassifier, Prediction
     from tfarch.runtime.explanation import Explanation
 
 
@@ -36,9 +34,9 @@ def predict(app: App, options: argparse.Namespace, command: str) -> int:
     threads = options.threads or min(4, len(os.sched_getaffinity(0)))
     with quiet():  # LiteRT tells which delegate it takes
         model = load(bundle, threads=threads)
-    tasks = dict(model) if isinstance(model, MultitaskClassifier) else {"": model}
+    tasks = model if isinstance(model, MultitaskClassifier) else MultitaskClassifier(model.network, {"": model})
     if options.explain:
-        return _explain(app, options, tasks, chunks(texts_of(options, config), 32), bundle)
+        return _explain(options, tasks, chunks(texts_of(options, config), 32), bundle)
     for texts in chunks(texts_of(options, config)):
         for text, answer in zip(texts, _answers(app, tasks, texts, options), strict=True):
             print(json.dumps(answer.as_dict(text), ensure_ascii=False) if options.json else answer.line(text))
@@ -76,7 +74,7 @@ class _Answer:
         return "\n".join([own, *(f"    {answer.line(sentence)}" for sentence, answer in self.sentences)])
 
 
-def _answers(app: App, tasks: Mapping[str, Classifier], texts: Sequence[str], options: argparse.Namespace) -> list[_Answer]:
+def _answers(app: App, tasks: MultitaskClassifier, texts: Sequence[str], options: argparse.Namespace) -> list[_Answer]:
     from tfarch.runtime.passages import sentences
 
     answers = _of_texts(app, tasks, texts, options.top)
@@ -89,28 +87,16 @@ def _answers(app: App, tasks: Mapping[str, Classifier], texts: Sequence[str], op
     return answers
 
 
-def _of_texts(app: App, tasks: Mapping[str, Classifier], texts: Sequence[str], top: int) -> list[_Answer]:
+def _of_texts(app: App, tasks: MultitaskClassifier, texts: Sequence[str], top: int) -> list[_Answer]:
     if "" in tasks and not app.long_texts:
         predictions = {"": tasks[""].predict(texts, top=top)}
         extras: Sequence[Mapping[str, float]] = [{}] * len(texts)
     else:
-        probabilities, vectors = answers_of(tasks, texts, long_texts=app.long_texts)
+        probabilities, vectors = tasks.answers(texts, long_texts=app.long_texts)
         predictions = {task: each.predictions(texts, probabilities[task], vectors, top=top) for task, each in tasks.items()}
         extras = app.measure(tasks, probabilities) if app.measure else [{}] * len(texts)
     rows = zip(*predictions.values(), extras, strict=True)
     return [_Answer(tasks, dict(zip(predictions, row[:-1], strict=True)), row[-1]) for row in rows]
-
-
-def answers_of(tasks: Mapping[str, Classifier], texts: Sequence[str], *, long_texts: bool) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Each task's probabilities `[texts, classes]`, and text vectors, by one pass; of long texts over all that they say."""
-    from tfarch.runtime.passages import of_long_texts
-    from tfarch.runtime.signature import VECTOR
-
-    network = next(iter(tasks.values())).network
-    names = (*(each.output for each in tasks.values()), VECTOR)
-    *probabilities, vectors = of_long_texts(network, texts, names) if long_texts else network.of_texts(texts, names)
-    extended = [each.extended(own, vectors) for each, own in zip(tasks.values(), probabilities, strict=True)]
-    return dict(zip(tasks, extended, strict=True)), vectors
 
 
 def prediction_line(prediction: Prediction, classifier: Classifier, text: str) -> str:
@@ -124,7 +110,7 @@ def _label(prediction: Prediction, classifier: Classifier) -> str:
     return f"{label:<{max(map(len, classifier.labels))}}  {prediction.probability:.2f}"
 
 
-def _explain(app: App, options: argparse.Namespace, tasks: Mapping[str, Classifier], texts, bundle: Path) -> int:
+def _explain(options: argparse.Namespace, tasks: Mapping[str, Classifier], texts: Iterable[Sequence[str]], bundle: Path) -> int:
     """`predict --explain`: the run that the bundle lies in lends what the bundle lacks, training rows and the float model."""
     from tfarch.cli.explained import colours, shown
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfarch.app import App
-from tfarch.cli.arguments import DRAWS, config_of, data_config, out_of, trained_config
+from tfarch.cli.arguments import DRAWS, config_of, data_config, out_of, trained_config, with_data
 from tfarch.cli.discover import discover
 from tfarch.cli.predict import predict
 from tfarch.cli.texts import texts_of
@@ -143,9 +143,7 @@ def _evaluate(app: App, options: argparse.Namespace, command: str) -> int:
     from tfarch import pipeline
 
     out = out_of(app, options)
-    config = trained_config(app, options, out)
-    if options.data is not None:
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, path=options.data))
+    config = with_data(trained_config(app, options, out), app, options)
     with _gate_told(out, options):
         report = pipeline.evaluate(out, config=config, app=app.name, command=command)
     return _show(report, out, options)

@@ -27,7 +27,7 @@ from tfarch.export.saved_model import SavedModelClassifier
 from tfarch.models.classifier import with_probabilities
 from tfarch.pipeline import fewer_rows, label_errors_job
 from tfarch.pipeline.export_job import CARD, SAVED_MODEL, Exported
-from tfarch.pipeline.prepare import Prepared, hashes
+from tfarch.pipeline.prepare import Prepared, Tasks, hashes
 from tfarch.pipeline.task_figures import network_of, sections, variant_figures
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.progress import say
@@ -37,8 +37,6 @@ from tfarch.runtime import read_bundle
 from tfarch.runtime.bundle import CLASSIFICATION, MULTITASK
 from tfarch.runtime.signature import INPUTS, SINGLE, VECTOR, output_of
 from tfarch.training.inference import Forward
-
-Tasks = Mapping[str, Prepared]
 
 
 def evaluate(

@@ -6,6 +6,7 @@ A text without a label is taken for the class that a probe of the untrained enco
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -92,16 +93,28 @@ class Lesson:
 
 @dataclass(frozen=True)
 class JointLesson:
-    """What one encoder trains on for several tasks together: each text once, with the labels that it has."""
+    """What one encoder trains on for several tasks together: each text once, with the labels that it has.
+
+    classes: of each task.
+    weighting: `train.class_weights`.
+    task_weights: of their losses, 1 where none is given.
+    """
 
     lessons: Mapping[str, Lesson]
+    classes: Mapping[str, int]
+    weighting: str
+    task_weights: Mapping[str, float]
+
+    def __len__(self) -> int:
+        return len(self.examples)
 
     def __str__(self) -> str:
         return ", ".join(f"{lesson} for {task}" if task else str(lesson) for task, lesson in self.lessons.items())
 
-    def examples(self, classes: Mapping[str, int], weighting: str, task_weights: Mapping[str, float]) -> Examples:
+    @functools.cached_property
+    def examples(self) -> Examples:
         """As the Trainer takes them: class numbers int32 `[n, tasks]`, -1 where a text has none, and their weights float32 `[n, tasks]`."""
-        own = [lesson.examples(classes[task], weighting) for task, lesson in self.lessons.items()]
+        own = [lesson.examples(self.classes[task], self.weighting) for task, lesson in self.lessons.items()]
         tokens = Tokens.joined([each.tokens for each in own])
         pieces = [tokens.ids[begin:end].tobytes() for begin, end in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)]
         # A text that stands twice in one task's rows keeps both: they may differ in their labels.
@@ -123,7 +136,7 @@ class JointLesson:
         for number, (task, each) in enumerate(zip(self.lessons, own, strict=True)):
             chosen = places[offset : offset + len(each)]
             targets[chosen, number] = each.targets
-            weights[chosen, number] = each.weights * task_weights.get(task, 1.0)
+            weights[chosen, number] = each.weights * self.task_weights.get(task, 1.0)
             offset += len(each)
         return Examples(tokens.select(np.array(firsts)), targets, weights)
 

@@ -73,6 +73,9 @@ class Prepared:
         }
 
 
+Tasks = Mapping[str, Prepared]  # what each task of a model is trained and measured on, over one structure
+
+
 def some_rows(count: int, most: int, seed: int) -> np.ndarray:
     """Numbers of at most `most` of `count` rows, drawn by the seed, rising."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])

@@ -32,7 +32,7 @@ from tfarch.models.classifier import HEAD, build_classifier, columns_of, head_of
 from tfarch.models.spec import spec_as_dict
 from tfarch.models.weights import get_weights, load_weights, save_weights, set_weights
 from tfarch.pipeline.lesson import JointLesson, Lesson, lesson_after, lesson_of
-from tfarch.pipeline.prepare import Part, Prepared, some_rows, spread_rows
+from tfarch.pipeline.prepare import Part, Prepared, Tasks, some_rows, spread_rows
 from tfarch.pipeline.trained import Stage, TrainedClassifier, TrainedModel
 from tfarch.pipeline.untrained import untrained_vectors
 from tfarch.progress import say
@@ -48,7 +48,6 @@ from tfarch.training.interpolation import best_between
 from tfarch.training.probe import L2, ROWS, chosen_l2, fit_probe
 
 Weights = Mapping[str, np.ndarray]
-Tasks = Mapping[str, Prepared]  # what each task of the model is trained and measured on, over one structure
 EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, for classes that are added later
 KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more cost a pass through the encoder and move little
 
@@ -56,10 +55,10 @@ KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more co
 def train(config: Config, tasks: Tasks, folder: RunFolder, sample_licence: str) -> TrainedModel:
     """Fine-tunes (or trains) the classifier of all tasks; resumes where the same run was interrupted."""
     start = _start(tasks)
-    lessons = JointLesson({task: lesson_of(config, prepared, folder.cache) for task, prepared in tasks.items()})
+    lessons = _joint(config, tasks, lambda task, prepared: lesson_of(config, prepared, folder.cache))
     guesses = any("unlabelled" in lesson.figures for lesson in lessons.lessons.values())
     basis = {"structure": start.spec.structure, "pretrained": bool(start.weights), "guesses": guesses}
-    settings = settled(config.train, rows=_rows(config, tasks, lessons), **basis)
+    settings = settled(config.train, rows=len(lessons), **basis)
     name = start.provenance["name"] if start.weights else start.spec.structure
     classes = " and ".join(str(len(prepared.labels)) for prepared in tasks.values())
     say(f"training {name} ({start.spec.layers} layers) on {lessons}, {classes} classes")
@@ -109,8 +108,9 @@ def _start(tasks: Tasks) -> Start:
     return next(iter(tasks.values())).start
 
 
-def _rows(config: Config, tasks: Tasks, lessons: JointLesson) -> int:
-    return len(lessons.examples(_classes(tasks), config.train.class_weights, config.train.task_weights))
+def _joint(config: Config, tasks: Tasks, lesson: Callable[[str, Prepared], Lesson]) -> JointLesson:
+    lessons = {task: lesson(task, prepared) for task, prepared in tasks.items()}
+    return JointLesson(lessons, _classes(tasks), config.train.class_weights, config.train.task_weights)
 
 
 def _classes(tasks: Tasks) -> dict[str, int]:
@@ -141,7 +141,8 @@ def _interpolated(begin: Weights, end: Weights, config: Config, tasks: Tasks, fi
 
 def _probe(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder) -> Weights:
     """The head's weights as a linear probe of the untrained encoder gives them; kept in the cache for a run that is resumed."""
-    fingerprint = _fingerprint(config, {SINGLE: prepared}, JointLesson({SINGLE: lesson}), prepared.start.weights)
+    alone = {SINGLE: prepared}
+    fingerprint = _fingerprint(config, alone, _joint(config, alone, lambda *_: lesson), prepared.start.weights)
     file = folder.cache / f"probe-{fingerprint[:24]}.safetensors"
     if file.is_file():
         return load_weights(file)
@@ -173,7 +174,7 @@ def require_fitting(recipe: Recipe, tasks: Tasks) -> None:
 def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder) -> TrainedModel:
     """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
     weights: Weights = trained.weights(0)
-    lessons = JointLesson({task: lesson_after(config, prepared, trained.tasks[task], folder.cache) for task, prepared in tasks.items()})
+    lessons = _joint(config, tasks, lambda task, prepared: lesson_after(config, prepared, trained.tasks[task], folder.cache))
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
@@ -192,9 +193,8 @@ def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe
 
 
 def _prune(config: Config, tasks: Tasks, lessons: JointLesson, folder: RunFolder, name: str, stage: Prune, weights: Weights):
-    settings = _stage_settings(config, tasks, lessons, stage.epochs, stage.learning_rate)
-    lengths = lessons.examples(_classes(tasks), settings.class_weights, settings.task_weights).lengths
-    batches = len(plan_epoch(lengths, settings.batch_size, seed=config.seed, epoch=0))
+    settings = _stage_settings(config, lessons, stage.epochs, stage.learning_rate)
+    batches = len(plan_epoch(lessons.examples.lengths, settings.batch_size, seed=config.seed, epoch=0))
     build = _from(config, tasks, weights, lambda model: with_pruning(model, stage, batches * stage.epochs))
     model, figures = _fit(
         config, tasks, lessons, folder, name, settings, build, [UpdatePruningStep(), *_held(weights)], weights, stripped, stage
@@ -205,7 +205,7 @@ def _prune(config: Config, tasks: Tasks, lessons: JointLesson, folder: RunFolder
 def _quantisation_aware(
     config: Config, tasks: Tasks, lessons: JointLesson, folder: RunFolder, name: str, stage: QuantisationAware, weights: Weights
 ):
-    settings = _stage_settings(config, tasks, lessons, stage.epochs, stage.learning_rate)
+    settings = _stage_settings(config, lessons, stage.epochs, stage.learning_rate)
     build = _from(config, tasks, weights, lambda model: with_quantisation(model, stage))
     model, figures = _fit(config, tasks, lessons, folder, name, settings, build, _held(weights), weights, stage=stage)
     return weights_of_quantised(model), figures
@@ -216,8 +216,8 @@ def _held(weights: Weights) -> list[Callback]:
     return [HoldZeros(masks)] if masks else []
 
 
-def _stage_settings(config: Config, tasks: Tasks, lessons: JointLesson, epochs: int, learning_rate: float) -> TrainConfig:
-    settings = resolve_freeze(config.train, _rows(config, tasks, lessons), pretrained=True)
+def _stage_settings(config: Config, lessons: JointLesson, epochs: int, learning_rate: float) -> TrainConfig:
+    settings = resolve_freeze(config.train, len(lessons), pretrained=True)
     # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
     # In float32: under mixed precision TF-MOT would read the weights in half precision, mask them, and write them back.
     return dataclasses.replace(settings, epochs=epochs, learning_rate=learning_rate, monitor="last", patience=0, precision="float32")
@@ -254,7 +254,6 @@ def _fit(
 ):
     """One training, of a recipe's `stage` where one is given: (model with its weights, figures). What is validated is the `plain` form."""
     classes = _classes(tasks)
-    examples = lessons.examples(classes, settings.class_weights, settings.task_weights)
     valid = {task: prepared.valid.in_scope for task, prepared in tasks.items()}
     evaluator = MultitaskEvaluator(
         {
@@ -269,7 +268,7 @@ def _fit(
     trained = trainer.fit(
         build,
         joint_objective(classification_objective(settings), list(classes.values())),
-        examples,
+        lessons.examples,
         lambda model: evaluator(plain(model)),
         layers=_start(tasks).spec.layers,
         fingerprint=_fingerprint(config, tasks, lessons, weights, stage),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tfarch.runtime.classifier import Classifier, Prediction
 from tfarch.runtime.network import Network, checked, require_positive
+from tfarch.runtime.passages import of_long_texts
 from tfarch.runtime.signature import VECTOR
 
 
@@ -40,15 +42,19 @@ class MultitaskClassifier(Mapping[str, Classifier]):
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def answers(self, texts: Sequence[str], *, batch_size: int = 32) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def answers(self, texts: Sequence[str], *, batch_size: int = 32, long_texts: bool = False) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Each task's probabilities, float32 `[texts, classes]`, and text vectors, `[texts, width]`, in the order of `texts`.
+
+        Args:
+            long_texts: a text that is too long for the model is answered by all of its passages, and not by its beginning.
 
         Raises:
             InputError: a text that is not str (names its index), or one str where a list of them is expected.
         """
-        outputs = [task.output for task in self.values()]
-        *probabilities, vectors = self.network.of_texts(texts, (*outputs, VECTOR), batch_size=batch_size)
-        return dict(zip(self, probabilities, strict=True)), vectors
+        names = (*(task.output for task in self.values()), VECTOR)
+        of_texts = partial(of_long_texts, self.network) if long_texts else self.network.of_texts
+        *probabilities, vectors = of_texts(texts, names, batch_size=batch_size)
+        return {name: task.extended(own, vectors) for (name, task), own in zip(self.items(), probabilities, strict=True)}, vectors
 
     def predict(self, texts: Sequence[str], *, top: int = 3, batch_size: int = 32) -> list[dict[str, Prediction]]:
         """What each task says of each text: the `top` most probable labels, in the order of `texts`.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.finance_sentiment.app import NEGATIVE, POSITIVE, SENTIMENT, TOPIC, end_of
+from apps.finance_sentiment.sentiment import NEGATIVE, POSITIVE, SENTIMENT, TOPIC, end_of
 from tfarch.errors import InputError
 from tfarch.quiet import quiet
 from tfarch.runtime import load
