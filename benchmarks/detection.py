@@ -47,9 +47,10 @@ FACTORS = ("1.5", "2", "4")
 
 @dataclass(frozen=True)
 class Stream:
-    """Items that are no duplicates, with their judgements, in order of arrival; and the truth."""
+    """Items that are no duplicates, with their judgements, in order of arrival; the topics that judgements number; and the truth, whose topics are those that are scored."""
 
     items: list[tuple[Item, Judgement]]
+    topics: tuple[str, ...]
     truth: dict[str, Any]
 
 
@@ -83,7 +84,7 @@ def main() -> int:
         items = _headlines(options.headlines, options.since)
         # Whole days, no hours: the usual needs more days to be known.
         daily = {"bucket_minutes": 1440, "history_days": 120, "keep_days": 365, "lateness_hours": 0, "jump_hours": 24 * 14, "cooldown_hours": 24,
-                 "resolve_hours": 48, "refit_days": 28, "half_life_days": 60.0, "silent_feeds_per_day": 0.0}  # fmt: skip
+                 "resolve_hours": 48, "refit_days": 28, "silent_feeds_per_day": 0.0}  # fmt: skip
         surges = SurgeSettings(per_topic_week=0.25, history_days=120, shortest_hours=24, longest_hours=72, apart_days=7)
         judged = dict(zip((item.id for item in items), reader.judge([item.text for item in items]), strict=True))
         frequent = _frequent(items, judged, reader.topics)
@@ -131,12 +132,12 @@ def _confused(items: Sequence[Item], truth: dict[str, Any], reader: Reader, seed
         label = truth["labels"][item.id]
         alike = judged[label["topic"], label["sentiment"]]
         found.append((item, alike[rng.integers(len(alike))]))
-    return Stream(found, {**truth, "topics": list(reader.topics)})
+    return Stream(found, reader.topics, truth)
 
 
 def _judged(items: Sequence[Item], truth: dict[str, Any], reader: Reader) -> Stream:
     fresh = _fresh(items)
-    return Stream(list(zip(fresh, reader.judge([item.text for item in fresh]), strict=True)), {**truth, "topics": list(reader.topics)})
+    return Stream(list(zip(fresh, reader.judge([item.text for item in fresh]), strict=True)), reader.topics, truth)
 
 
 def _headlines(folder: Path, since: str) -> list[Item]:
@@ -176,7 +177,7 @@ def _compared(scored: Sequence[Stream], tuning: Sequence[Stream], settings: Watc
 
 
 def _alerts(stream: Stream, settings: WatchSettings) -> list[dict[str, Any]]:
-    engine, alerts = Engine(stream.truth["topics"], "benchmark", settings), []
+    engine, alerts = Engine(stream.topics, "benchmark", settings), []
     for item, judgement in stream.items:
         try:
             alerts += [event.line for event in engine.admit(item)]
@@ -191,7 +192,7 @@ def _every(stream: Stream, asked: float) -> list[dict[str, Any]]:
     begin, end = parse_time(stream.truth["start"]), parse_time(stream.truth["end"])
     counts: dict[int, int] = defaultdict(int)
     totals = np.bincount(
-        [judgement.topic for _, judgement in stream.items if judgement.topic is not None], minlength=len(stream.truth["topics"])
+        [judgement.topic for _, judgement in stream.items if judgement.topic is not None], minlength=len(stream.topics)
     )
     alerts = []
     for item, judgement in stream.items:
@@ -200,7 +201,7 @@ def _every(stream: Stream, asked: float) -> list[dict[str, Any]]:
         counts[judgement.topic] += 1
         n = max(1, round(totals[judgement.topic] / ((end - begin) / 86_400 * asked)))
         if counts[judgement.topic] % n == 0:
-            alerts.append(_alert(stream.truth["topics"][judgement.topic], item.time))
+            alerts.append(_alert(stream.topics[judgement.topic], item.time))
     return alerts
 
 
@@ -210,7 +211,7 @@ def _alert(topic: str, time: float) -> dict[str, Any]:
 
 def _sequences(stream: Stream, settings: WatchSettings) -> dict[str, Any]:
     """What the peers see of each topic: negatives by bucket, their excess over what is usual (learned from the history alone), and items."""
-    seconds, topics = settings.bucket_seconds, len(stream.truth["topics"])
+    seconds, topics = settings.bucket_seconds, len(stream.topics)
     first, last = (int(parse_time(stream.truth[name]) // seconds) for name in ("start", "end"))
     history = int(parse_time(stream.truth["history_end"]) // seconds)
     counts, items = np.zeros((last - first, topics, 2)), [[] for _ in range(topics)]
@@ -235,7 +236,7 @@ def _peer_alerts(
     worker: Worker, way: dict[str, Any], sequences: dict[str, Any], stream: Stream, settings: WatchSettings
 ) -> list[dict[str, Any]]:
     times = worker.ask(kind=way["kind"], settings=way["settings"], pause=settings.cooldown_hours * HOUR, sequences=sequences[way["input"]])
-    return [_alert(stream.truth["topics"][topic], time) for topic, each in enumerate(times) for time in each]
+    return [_alert(stream.topics[topic], time) for topic, each in enumerate(times) for time in each]
 
 
 def _best(

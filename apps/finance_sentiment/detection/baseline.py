@@ -1,6 +1,6 @@
 """What is usual: how many items, and how many negative ones, a topic has in a bucket of that hour of the week.
 
-It is fitted to a history, from which surges are left out, and follows slow drifts afterwards. Times are event time in UTC; a market's
+It is fitted to a history, from which surges are left out, and follows slow drifts in it and afterwards. Times are event time in UTC; a market's
 daylight saving shifts the hours by one for half a year, which the drift does not follow: fit anew when it matters.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from apps.finance_sentiment.detection.dispersion import dispersion_size, ordinary_days
+from apps.finance_sentiment.detection.drift import Days, fitting_half_life, followed, smooth_start, unsure
 from apps.finance_sentiment.detection.shrinkage import weekly_rates
 from apps.finance_sentiment.detection.week import DAY, HOURS, buckets_of_a_day, hour_of_week
 from tfarch.errors import InputError
@@ -49,26 +50,39 @@ class Baseline:
 
     @classmethod
     def fit(
-        cls, counts: np.ndarray, negatives: np.ndarray, start_time: float, bucket_seconds: int = 3600, *, incomplete: bool = False
+        cls,
+        counts: np.ndarray,
+        negatives: np.ndarray,
+        start_time: float,
+        bucket_seconds: int = 3600,
+        *,
+        half_life_days: float | None = math.inf,
+        incomplete: bool = False,
     ) -> Baseline:
-        """The baseline of a history.
+        """The baseline at the end of a history.
 
         Rates by hour of the week are shrunk as `shrinkage.py` says, shares towards that of all topics as if 20 items of the common share
         had been seen, sizes as `dispersion_size` says. Days that are extreme in volume or in negatives, for a topic, are left out of all
-        that is said of the topic (`ordinary_days`).
+        that is said of the topic (`ordinary_days`). Where the level drifts it is followed (`drift.py`), and what is said of scatter is said of
+        counts about the level that was to be expected of their day: a slow rise is none.
 
         Args:
             counts, negatives: items and negative items by bucket and topic, `[buckets, topics]`; NaN where nothing was recorded.
             start_time: seconds since 1970 at which the first bucket begins, a multiple of `bucket_seconds`.
+            half_life_days: of observation, in which the baseline forgets half of what it knows of level and share; infinite: nothing, they are the
+                history's mean; None: as fits the history best. Profile and dispersion are the whole history's.
             incomplete: whether less than a whole week will do; the days of the week that are missing are taken to be like the others.
 
         Raises:
-            InputError: less than a week was recorded, or than three days if it may be incomplete or of one of the topics.
+            InputError: less than a week was recorded, or than three days if it may be incomplete or of one of the topics; the half-life is not
+                above 0.
             ValueError: shapes, times or counts that cannot be.
         """
         counts, negatives = np.asarray(counts, np.float64), np.asarray(negatives, np.float64)
         if counts.ndim != 2 or not counts.size or counts.shape != negatives.shape:
             raise ValueError(f"counts {counts.shape} and negatives {negatives.shape} have to be of one shape, [buckets, topics]")
+        if half_life_days is not None and not half_life_days > 0.0:
+            raise InputError(f"half-life is {half_life_days} days", mend="above 0")
         a_day = buckets_of_a_day(bucket_seconds)
         if start_time % bucket_seconds:
             raise ValueError(f"a history that begins at {start_time}, no multiple of its buckets of {bucket_seconds} s")
@@ -85,21 +99,32 @@ class Baseline:
 
         times = start_time + np.arange(len(counts)) * float(bucket_seconds)
         hours, day = hour_of_week(times), (times // DAY - start_time // DAY).astype(np.int64)
-        ordinary, seen, clumping = np.ones((day[-1] + 1, counts.shape[1]), bool), recorded, 1.0
-        for _ in range(4):  # each time without the days that stood out from the last
-            exposures = _by_hour(hours, seen.astype(np.float64))
-            rates, weight = weekly_rates(_by_hour(hours, np.where(seen, counts, 0.0)), exposures, clumping)
+        ordinary, seen, clumping, half_life = np.ones((day[-1] + 1, counts.shape[1]), bool), recorded, 1.0, math.inf
+        level = np.ones(ordinary.shape)
+        for fit in range(4):  # each time without the days that stood out from the last
+            exposures = _by(hours, HOURS, seen * level[day])
+            rates, weight = weekly_rates(_by(hours, HOURS, np.where(seen, counts, 0.0)), exposures, clumping)
             items, bad = (np.where(seen, each, 0.0).sum(axis=0) for each in (counts, negatives))
             common = (bad.sum() + 0.5) / (items.sum() + 1.0)
             share = (bad + _SHARE_EVIDENCE * common) / (items + _SHARE_EVIDENCE)
-            expected = np.where(recorded, rates[hours], 0.0)
+            days = Days(*(_by(day, len(ordinary), each * seen) for each in (counts, negatives, rates[hours], np.full(counts.shape, 1.0 / a_day))))
+            if fit:  # the first knows no extreme day yet
+                half_life = fitting_half_life(days, share, clumping) if half_life_days is None else half_life_days
+            shares = np.broadcast_to(share, ordinary.shape)
+            if math.isfinite(half_life):
+                level, shares, _ = followed(days, half_life, smooth_start(days, half_life, share))
+            expected = np.where(recorded, rates[hours] * level[day], 0.0)
             clumping = max(1.0, float(np.where(seen, (counts - expected) ** 2, 0.0).sum() / np.where(seen, expected, 0.0).sum()))
-            ordinary = ordinary_days(counts, expected, day) & ordinary_days(negatives, expected * share, day)
+            ordinary = ordinary_days(counts, expected, day) & ordinary_days(negatives, expected * shares[day], day)
             seen = recorded & ordinary[day]
         # A cell's own counts have a weight in its rate, and a negative is one of them: by so much are residuals of negatives too small.
         leverage = share * (2.0 * weight - weight**2) / np.maximum(exposures, 1.0)
-        size = dispersion_size(negatives, expected * share, seen, np.minimum(leverage, 0.9)[hours])
-        return cls(bucket_seconds, rates, share, size, np.maximum(items, 1.0), (~ordinary).sum(axis=0))
+        size = dispersion_size(negatives, expected * shares[day], seen, np.minimum(leverage, 0.9)[hours])
+        left_out, evidence = (~ordinary).sum(axis=0), np.maximum(items, 1.0)
+        if math.isfinite(half_life):
+            _, _, known = followed(days, half_life, unsure(days, share))
+            rates, share, evidence = rates * known.level, known.share, np.maximum(known.items, 1.0)
+        return cls(bucket_seconds, rates, share, size, evidence, left_out, half_life)
 
     def volume(self, times: np.ndarray) -> np.ndarray:
         """Expected items `[n, topics]` of the buckets that hold the times `[n]`, in seconds since 1970."""
@@ -114,25 +139,9 @@ class Baseline:
         """Expected negative items of all buckets of a week from Monday 00:00 UTC, `[buckets, topics]`: what `calibrate` takes."""
         return self.mean(4 * DAY + np.arange(7 * buckets_of_a_day(self.bucket_seconds)) * float(self.bucket_seconds))
 
-    def adapted(self, half_life_days: float = 14.0) -> Baseline:
-        """The baseline that follows slow drifts of volume and share when it is `updated`, forgetting half of what it knows in so many days.
-
-        Profile and dispersion stay. The history is worth as much as if it had always been followed so, and no more than it was.
-
-        Raises:
-            InputError: the half-life is not above 0.
-        """
-        if not half_life_days > 0.0:
-            raise InputError(f"half-life is {half_life_days} days", mend="above 0")
-        forgotten = -math.expm1(-math.log(2.0) * self.bucket_seconds / DAY / half_life_days)  # of a bucket
-        steady = (self.week() / self.share).mean(axis=0) / forgotten if forgotten else np.inf
-        return replace(self, half_life_days=float(half_life_days), evidence=np.maximum(np.minimum(self.evidence, steady), 1.0))
-
     def updated(self, negatives: np.ndarray, counts: np.ndarray, times: np.ndarray, weight: float | np.ndarray = 1.0) -> Baseline:
-        """The baseline after further buckets: level and share of each topic moved to what came in.
-
-        Level: the discounted gamma-Poisson rate (Harvey and Fernandes 1989), items remembered over items expected in the same buckets;
-        share: negatives remembered over items remembered. Bucket by bucket or all at once gives the same.
+        """The baseline after further buckets: level and share of each topic moved to what came in, as `drift.py` says. Bucket by bucket or all at once
+        gives the same.
 
         Args:
             negatives, counts: `[n, topics]`, in the order of time.
@@ -167,8 +176,8 @@ class Baseline:
         return cls(record["bucket_seconds"], half_life_days=half_life, **arrays)
 
 
-def _by_hour(hours: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Sums `[168, topics]` of `values` `[buckets, topics]` whose bucket begins in that hour of the week."""
-    sums = np.zeros((HOURS, values.shape[1]))
-    np.add.at(sums, hours, values)
+def _by(groups: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
+    """Sums `[count, topics]` of `values` `[buckets, topics]` by group, int `[buckets]`."""
+    sums = np.zeros((count, values.shape[1]))
+    np.add.at(sums, groups, values)
     return sums

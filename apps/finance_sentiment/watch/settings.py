@@ -32,7 +32,7 @@ class WatchSettings:
     history_days: int = option(21, "of the stream from which the usual is learned before anything is said", least=7)
     refit_days: int = option(7, "after which the usual is learned anew, from what was recorded", least=1)
     keep_days: int = option(56, "of counts that are kept for that", least=7)
-    half_life_days: float = option(14.0, "in which the level of a topic forgets half, between two fits", least=0.1)
+    half_life_days: float = option(0.0, "in which the usual level of a topic forgets half; 0: as fits the history best", least=0)
     lateness_hours: float = option(6.0, "an item that is later than this counts for the history alone", least=0)
     jump_hours: float = option(72.0, "an item further ahead of all others than this is set aside until others confirm the time", least=1)
     cooldown_hours: float = option(6.0, "after an alarm, in which the detector of this topic rests", least=0)

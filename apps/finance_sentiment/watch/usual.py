@@ -35,7 +35,8 @@ class Usual:
         Raises:
             InputError: the history is too short.
         """
-        baseline = Baseline.fit(counts[..., 0], counts[..., 1], start, settings.bucket_seconds).adapted(settings.half_life_days)
+        half_life = settings.half_life_days or None
+        baseline = Baseline.fit(counts[..., 0], counts[..., 1], start, settings.bucket_seconds, half_life_days=half_life)
         calibration = calibrate(
             settings.make(),
             baseline.week(),

@@ -224,7 +224,7 @@ def test_buckets_that_were_not_recorded_count_neither_way():
 
 def test_a_drift_of_volume_and_share_is_followed():
     history, now = usual(4), usual(8)
-    found = Baseline.fit(*draw(history), MONDAY, HOUR).adapted(half_life_days=7)
+    found = Baseline.fit(*draw(history), MONDAY, HOUR, half_life_days=7)
     for week in range(8):
         part = slice(week * 168, (week + 1) * 168)
         counts, negatives = draw(now[part] * 2, share=0.5, seed=week + 1)
@@ -234,9 +234,30 @@ def test_a_drift_of_volume_and_share_is_followed():
     np.testing.assert_allclose(found.share, 0.5, atol=0.06)
 
 
+def test_a_growing_stream_is_expected_at_its_latest_level_and_its_growth_is_no_scatter():
+    """Three times as many items, and half as many again of them negative, over half a year: the mean of it is half of what comes next."""
+    weeks = 26
+    growth = np.exp(np.linspace(0.0, math.log(3.0), weeks * 168))[:, None]
+    share = np.linspace(0.25, 0.375, weeks * 168)[:, None]
+    counts, negatives = draw(usual(weeks) * growth, share=share)
+    found, mean = (Baseline.fit(counts, negatives, MONDAY, HOUR, half_life_days=each) for each in (None, math.inf))
+    steady = Baseline.fit(*draw(usual(weeks), share=0.3), MONDAY, HOUR, half_life_days=None)
+    coming = (usual(1) * 3.0 * 0.375).sum(axis=0)
+    assert 7 <= found.half_life_days <= 28
+    assert 0.85 < np.median(found.week().sum(axis=0) / coming) < 1.05
+    assert np.median(mean.week().sum(axis=0) / coming) < 0.6
+    np.testing.assert_allclose(np.median(found.size), np.median(steady.size), rtol=0.15)
+    assert np.median(mean.size) < 0.9 * np.median(steady.size)
+
+
+def test_a_stream_that_does_not_drift_is_not_forgotten():
+    chosen = [Baseline.fit(*draw(usual(weeks), seed=seed), MONDAY, HOUR, half_life_days=None) for weeks in (3, 8) for seed in range(8)]
+    assert sum(math.isinf(each.half_life_days) for each in chosen) >= 15
+
+
 def test_after_a_half_life_half_of_a_change_is_followed():
     """Without chance: the expected counts themselves, half as many again, for as long as the half-life."""
-    found = Baseline.fit(*draw(usual(30)), MONDAY, HOUR).adapted(half_life_days=14)
+    found = Baseline.fit(*draw(usual(30)), MONDAY, HOUR, half_life_days=14)
     times = MONDAY + np.arange(14 * 24) * HOUR
     after = found.updated(found.mean(times) * 1.5, found.volume(times) * 1.5, times)
     np.testing.assert_allclose(after.week() / found.week(), 1.25, rtol=0.02)
@@ -244,7 +265,7 @@ def test_after_a_half_life_half_of_a_change_is_followed():
 
 
 def test_what_has_no_weight_is_neither_learnt_nor_a_reason_to_forget():
-    found = Baseline.fit(*draw(usual(4)), MONDAY, HOUR).adapted()
+    found = Baseline.fit(*draw(usual(4)), MONDAY, HOUR, half_life_days=14)
     times, weight = MONDAY + np.arange(72) * HOUR, np.ones(12)
     weight[5] = 0.0  # its alert is open
     counts, negatives = draw(usual(1)[:72] * 10, seed=5)
@@ -257,7 +278,7 @@ def test_what_has_no_weight_is_neither_learnt_nor_a_reason_to_forget():
 
 @pytest.mark.parametrize("half_life", [5.0, math.inf])
 def test_bucket_by_bucket_gives_the_same_as_all_at_once(half_life):
-    found = Baseline.fit(*draw(usual(4)), MONDAY, HOUR).adapted(half_life)
+    found = Baseline.fit(*draw(usual(4)), MONDAY, HOUR, half_life_days=half_life)
     (counts, negatives), times = draw(usual(1), seed=6), MONDAY + np.arange(168) * HOUR
     weight = np.random.default_rng(7).uniform(0, 1, (168, 12))
     at_once, step = found.updated(negatives, counts, times, weight), found
@@ -269,7 +290,7 @@ def test_bucket_by_bucket_gives_the_same_as_all_at_once(half_life):
 
 
 def test_a_topic_that_falls_silent_for_a_year_is_still_expected_now_and_then():
-    found = Baseline.fit(*draw(usual(4)), MONDAY, HOUR).adapted(7)
+    found = Baseline.fit(*draw(usual(4)), MONDAY, HOUR, half_life_days=7)
     nothing, times = np.zeros((168, 12)), MONDAY + np.arange(168) * HOUR
     for _ in range(52):
         found = found.updated(nothing, nothing, times)
@@ -279,7 +300,7 @@ def test_a_topic_that_falls_silent_for_a_year_is_still_expected_now_and_then():
 
 
 def test_a_baseline_goes_through_json():
-    for found in (Baseline.fit(*draw(usual(2)), MONDAY, HOUR), Baseline.fit(*draw(usual(2)), MONDAY, HOUR).adapted(9)):
+    for found in (Baseline.fit(*draw(usual(2)), MONDAY, HOUR), Baseline.fit(*draw(usual(2)), MONDAY, HOUR, half_life_days=9)):
         again = Baseline.from_dict(json.loads(json.dumps(found.as_dict(), allow_nan=False)))
         assert (again.bucket_seconds, again.half_life_days) == (found.bucket_seconds, found.half_life_days)
         for name in ("rates", "share", "size", "evidence", "left_out"):
@@ -314,4 +335,4 @@ def test_arrays_that_do_not_fit_are_an_error(counts, negatives, start, bucket, s
 
 def test_a_half_life_of_nothing_is_an_error():
     with pytest.raises(InputError, match="half-life"):
-        Baseline.fit(*draw(usual(2)), MONDAY, HOUR).adapted(0)
+        Baseline.fit(*draw(usual(2)), MONDAY, HOUR, half_life_days=0)
