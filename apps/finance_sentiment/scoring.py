@@ -29,7 +29,7 @@ def read_alerts(file: str | Path) -> list[dict[str, Any]]:
         InputError: it cannot be read, or a line is no change of an alert.
     """
     alerts = []
-    for number, line in enumerate(_text(file).splitlines(), start=1):
+    for number, line in enumerate(_text(file).split("\n"), start=1):
         if not line.strip():
             continue
         place = {"file": file, "line": number}

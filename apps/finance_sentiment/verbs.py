@@ -76,6 +76,8 @@ def _simulate(options: argparse.Namespace, config: Config) -> int:
         **{name: value for name, value in stream.items() if value is not None},
     )
     truth_file = options.truth or options.out.with_name(f"{options.out.stem}.truth.json")
+    if truth_file.resolve() == options.out.resolve():
+        raise InputError(f"--truth {truth_file} is the file of the stream", mend="name another")
     simulated = simulate(sample_rows(), settings, config.seed)
     write(options.out, truth_file, simulated)
     truth = simulated.truth
@@ -98,6 +100,8 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
 def _score(options: argparse.Namespace, config: Config) -> int:
     from apps.finance_sentiment.scoring import read_alerts, read_truth, score, score_table
 
+    if not options.grace_hours >= 0:
+        raise InputError(f"--grace-hours {options.grace_hours:g}", mend="0 or more")
     result = score(read_alerts(options.alerts), read_truth(options.truth), grace_hours=options.grace_hours)
     print(json.dumps(result, ensure_ascii=False) if options.json else score_table(result))
     return 0

@@ -47,7 +47,8 @@ def parser_of(app: App) -> argparse.ArgumentParser:
     own = {verb.name: verb for verb in app.verbs}
     for name in [*VERBS, *(each for each in own if each not in VERBS)]:
         text = own[name].help if name in own else VERBS[name]
-        added = verbs.add_parser(name, help=text, description=text, epilog=_defaults(app), formatter_class=_Raw)
+        settings = _defaults(app) if name in VERBS else "settings for --set and --config: `run --help` lists them"
+        added = verbs.add_parser(name, help=text, description=text, epilog=settings, formatter_class=_Raw)
         if name in VERBS:
             _options(added, name, app)
         else:
@@ -187,8 +188,8 @@ def config_of(app: App, options: argparse.Namespace, base: Config | None = None)
     own = {task: path for task in app.tasks if (path := getattr(options, f"{task}_data", None)) is not None}
     if own:
         config = config.with_values({"data": {"task_data": own, "path": None}})
-    elif getattr(options, "label_column", None) is not None:  # one column alone
-        config = config.with_values({"data": {"tasks": []}})
+    elif (column := getattr(options, "label_column", None)) is not None:  # one column alone
+        config = config.with_values({"data": {"tasks": [column] if column in app.tasks else []}})
     if getattr(options, "shots", None) is not None:
         from tfarch.pipeline.fewer_rows import of_shots
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -108,8 +111,11 @@ def write_report(folder: RunFolder, report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _data(tasks: Tasks) -> dict[str, Any]:
-    """The report's section `data` of several tasks: rows are counted for each task that has a label for them."""
-    parts = {part: sum(len(getattr(prepared, part).texts) for prepared in tasks.values()) for part in ("train", "valid", "test")}
+    """The report's section `data` of several tasks: a row with labels of several of them counts once."""
+    parts = {}
+    for part in ("train", "valid", "test"):
+        each = (Counter(getattr(prepared, part).texts) for prepared in tasks.values())
+        parts[part] = functools.reduce(operator.or_, each).total()
     return {
         "name": " and ".join(dict.fromkeys(prepared.dataset.name for prepared in tasks.values())),
         **parts,

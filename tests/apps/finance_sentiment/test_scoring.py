@@ -176,8 +176,9 @@ def test_an_alert_of_an_unknown_topic_is_an_error():
 
 def test_alerts_are_read_as_they_stand(tmp_path):
     alerts = [fires("energy", "2026-01-15T03:00:00Z", state) for state in ("pending", "firing", "resolved")]
+    alerts[1]["evidence"] = ["Profit\u2028halves\x85again"]  # line ends of other standards, which JSON Lines does not know
     file = tmp_path / "alerts.jsonl"
-    file.write_text("\n".join(map(json.dumps, alerts)) + "\n\n", encoding="utf-8")
+    file.write_text("\n".join(json.dumps(each, ensure_ascii=False) for each in alerts) + "\n\n", encoding="utf-8")
     assert read_alerts(file) == alerts
 
 

@@ -123,6 +123,16 @@ def test_the_alerts_can_be_scored(watched, stream):
     assert "false alarms" in out
 
 
+def test_a_grace_below_nothing_and_a_truth_in_the_place_of_the_stream_are_refused(watched, stream, tmp_path):
+    code, out, err = call("score", "--alerts", watched[0] / "alerts.jsonl", "--truth", stream[1], "--grace-hours", "-1")
+    assert (code, out) == (2, "")
+    assert "--grace-hours -1: 0 or more" in err
+    code, out, err = call("simulate", "--out", tmp_path / "stream.jsonl", "--truth", tmp_path / "stream.jsonl")
+    assert (code, out) == (2, "")
+    assert "is the file of the stream" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_call_has_nothing_left_to_do(watched, stream):
     folder, lines, _ = watched
     code, out, _ = watch(folder, stream[0], "--alerts", folder / "alerts.jsonl")
