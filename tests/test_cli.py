@@ -136,6 +136,12 @@ def test_an_unknown_recipe_is_told_before_the_training(data, run):
     assert "training" not in answer.err
 
 
+def test_a_weight_of_what_is_no_task_is_told_before_the_training(data, run):
+    answer = run(data(), "--set", "train.task_weights={tone: 2}")
+    assert answer.code == 2
+    assert answer.last == "error: unknown task 'tone'; known: none (train.task_weights takes the names of data.tasks)"
+
+
 def test_a_folder_that_another_run_holds_is_refused(data, run, tmp_path):
     with RunFolder(tmp_path / "out").locked():
         answer = run(data())

@@ -39,6 +39,9 @@ class DataConfig:
     label_column: str = option("label", "name of the column that holds the label")
     tasks: list[str] = option([], "what one encoder learns together, a head each; each is a column of labels (none: label_column alone)")
     task_data: dict[str, str] = option({}, "data of its own for a task, as path; its labels stand in label_column or in the task's column")
+    task_columns: dict[str, str] = option(
+        {}, "column of a task's labels that has another name than the task, as name; in data of its own too"
+    )
     oos_label: str = option("oos", "label of out-of-scope rows: never a class, used for thresholds and scored in test")
     oos_is_class: bool = option(False, "treat the out-of-scope label as a class like any other")
     addresses: Literal["read", "shorten"] = option(

@@ -48,7 +48,54 @@ def test_the_checks_of_the_sample_complain_of_nothing(call):
 
 def test_one_column_alone_can_be_asked_for(call):
     (found,) = call("check", "--label-column", "topic")
-    assert found["classes"] == 12
+    assert {task: each["classes"] for task, each in found["tasks"].items()} == {"topic": 12}
+
+
+def write(file, header, count=60):
+    """Rows of a sentiment and a topic each, under `header`."""
+    rows = (f"news {n % 7} {n},{('negative', 'positive')[n % 2]},{('oil', 'rates', 'people')[n % 3]}" for n in range(count))
+    file.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+def test_columns_of_other_names_are_named_by_task(call, tmp_path):
+    file = write(tmp_path / "all.csv", "text,mood,theme")
+    (found,) = call("check", "--data", file, "--sentiment-column", "mood", "--topic-column", "theme")
+    assert {task: each["classes"] for task, each in found["tasks"].items()} == {"sentiment": 2, "topic": 3}
+    (found,) = call("check", "--sentiment-data", file, "--topic-data", file, "--label-column", "mood", "--topic-column", "theme")
+    assert {task: each["classes"] for task, each in found["tasks"].items()} == {"sentiment": 2, "topic": 3}
+    (found,) = call("check", "--data", file, "--label-column", "topic", "--topic-column", "theme")
+    assert {task: each["classes"] for task, each in found["tasks"].items()} == {"topic": 3}
+
+
+def test_a_column_named_by_task_is_laid_over_those_of_the_settings_and_one_alone_forgets_them(call, tmp_path):
+    file = write(tmp_path / "all.csv", "text,mood,theme")
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("data: {task_columns: {sentiment: mood, topic: nothing}}", encoding="utf-8")
+    (found,) = call("check", "--data", file, "--config", settings, "--topic-column", "theme")
+    assert found["tasks"].keys() == {"sentiment", "topic"}
+    (found,) = call("check", "--data", file, "--config", settings, "--label-column", "theme")
+    assert found["classes"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            (),
+            "task 'sentiment': no column 'sentiment'; its columns: 'text', 'mood', 'topic' (--sentiment-column NAME, --sentiment-data FILE",
+        ),
+        (
+            ("--label-column", "topic", "--sentiment-column", "mood"),
+            "--label-column topic: one column is learned alone, and --sentiment-column",
+        ),
+        (("--set", "data.task_columns={mood: mood}"), "unknown task 'mood'; known: sentiment, topic"),
+    ],
+)
+def test_a_column_that_cannot_be_is_told(tmp_path, capsys, options, told):
+    file = write(tmp_path / "all.csv", "text,mood,topic")
+    assert cli.main(APP, ["check", "--data", str(file), *options]) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_a_run_gives_one_bundle_for_topic_and_sentiment(call, small, tmp_path):

@@ -152,6 +152,13 @@ def test_rows_keep_the_proportion_of_their_weights():
     np.testing.assert_allclose(data.batch(Batch(np.array([2, 0, 1]), 4), total_weight=8.0)["weights"], [0.5, 0.125, 0.375])
 
 
+def test_an_update_of_rows_that_count_nothing_weighs_nothing():
+    data = examples(np.array([4, 4, 4, 4]), weights=np.array([[0, 0], [0, 1], [0, 0], [0, 3]], np.float32))
+    nothing, something = as_dataset(data, [(Batch(np.array([0, 2]), 4),), (Batch(np.array([1, 3]), 4),)]).as_numpy_iterator()
+    assert nothing["weights"].tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert something["weights"].tolist() == [[0.0, 0.25], [0.0, 0.75]]
+
+
 def test_a_padding_row_weighs_nothing_and_holds_no_token():
     data = examples(np.array([3, 2]))
     made = data.batch(Batch(np.array([1, -1]), 4), total_weight=1.0)

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from tfarch.config import DataConfig
+from tfarch.config import Config, DataConfig
 from tfarch.data import load_dataset
+from tfarch.data.tasks import load_tasks
 from tfarch.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -91,6 +92,17 @@ def test_two_text_features_ask_for_a_name():
         )
         with pytest.raises(InputError, match="feature 'label' is no text"):
             load_dataset("tfds:ag_news_subset", DataConfig(text_column="label"), seed=0)
+
+
+def test_each_of_several_tasks_asks_for_a_feature_of_its_own():
+    settings = {"path": "tfds:imdb_reviews", "tasks": ["label", "topic"]}
+    with tfds.testing.mock_data(num_examples=60):
+        with pytest.raises(InputError, match=r"tfds:imdb_reviews: task 'topic': no feature 'topic'; its features: .*--topic-column NAME"):
+            load_tasks(Config().with_values({"data": settings}).data, 0)
+        own = {"task_data": {"mood": "tfds:imdb_reviews"}}
+        assert load_tasks(Config().with_values({"data": own}).data, 0)["mood"].labels == ("neg", "pos")
+        with pytest.raises(InputError, match="task 'mood': no feature 'tone'"):
+            load_tasks(Config().with_values({"data": {**own, "task_columns": {"mood": "tone"}}}).data, 0)
 
 
 def test_an_unknown_name_or_configuration_is_refused():

@@ -107,6 +107,18 @@ def test_the_rows_that_were_left_out_can_be_learned_from_their_labels_unseen(tmp
     assert found.figures["unlabelled"]["texts"] == 36 - rows > 0
 
 
+def test_no_text_that_another_task_is_validated_or_tested_on_is_learned_from(tmp_path, encoder):
+    held = {"valid": UNKNOWN[1::9], "test": UNKNOWN[::6]}
+    (tmp_path / "tones").mkdir()
+    for part, texts in {"train": [f"{text} card" for text in UNKNOWN], **held}.items():
+        write_csv(tmp_path / "tones" / f"{part}.csv", [(text, ("calm", "upset")[number % 2]) for number, text in enumerate(texts)])
+    own = {"about": str(write_csv(tmp_path / "rows.csv", rows_of())), "tone": str(tmp_path / "tones")}
+    logs = write_texts(tmp_path / "logs.txt", [text.upper() for text in UNKNOWN])
+    config = config_of("", encoder, data_settings={"path": None, "task_data": own, **logs}, class_names="never")
+    found = lesson_of(config, prepare(config)["about"], tmp_path)
+    assert found.figures["unlabelled"]["texts"] == len(UNKNOWN) - sum(map(len, held.values()))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -121,6 +121,7 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         for task in app.tasks:
             named = f"data of its own for the task {task}, labels in a column label or {task}"
             parser.add_argument(f"--{task}-data", metavar="PATH|tfds:NAME", help=named)
+            parser.add_argument(f"--{task}-column", metavar="NAME", help=f"column that holds the task {task} (default {task})")
         parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
         one = " (default: all tasks, a column each); another is learned alone" if app.tasks else " (default label)"
         parser.add_argument("--label-column", metavar="NAME", help=f"column that holds the label{one}")
@@ -185,11 +186,18 @@ def config_of(app: App, options: argparse.Namespace, base: Config | None = None)
         if value is not None:
             section, key = setting.split(".")
             config = config.with_values({section: {key: value}})
-    own = {task: path for task in app.tasks if (path := getattr(options, f"{task}_data", None)) is not None}
+    own, columns = (_of_tasks(app, options, what) for what in ("data", "column"))
     if own:
         config = config.with_values({"data": {"task_data": own, "path": None}})
     elif (column := getattr(options, "label_column", None)) is not None:  # one column alone
-        config = config.with_values({"data": {"tasks": [column] if column in app.tasks else []}})
+        tasks = [column] if column in app.tasks else []
+        for task in columns:
+            if task not in tasks:
+                told = f"--label-column {column}: one column is learned alone, and --{task}-column names another"
+                raise InputError(told, mend="give one of them")
+        config = config.with_values({"data": {"tasks": tasks, "task_columns": {}}})
+    if columns:
+        config = config.with_values({"data": {"task_columns": {**config.data.task_columns, **columns}}})
     if getattr(options, "shots", None) is not None:
         from tfarch.pipeline.fewer_rows import of_shots
 
@@ -199,6 +207,11 @@ def config_of(app: App, options: argparse.Namespace, base: Config | None = None)
     if options.seed is not None:
         config = config.with_values({"seed": options.seed}, file="--seed")
     return config
+
+
+def _of_tasks(app: App, options: argparse.Namespace, what: str) -> dict[str, str]:
+    """What `--<task>-data` or `--<task>-column` give."""
+    return {task: value for task in app.tasks if (value := getattr(options, f"{task}_{what}", None)) is not None}
 
 
 def with_data(config: Config, app: App, options: argparse.Namespace) -> Config:

@@ -115,7 +115,8 @@ def as_dataset(examples: Examples, updates: Sequence[tuple[Batch, ...]]):
 
     def generate() -> Iterator[dict[str, np.ndarray]]:
         for update in updates:
-            total = float(sum(examples.weights[batch.rows[batch.rows >= 0]].sum() for batch in update))
+            # Of an update without weight (all its rows are of tasks that count nothing) every row weighs 0.
+            total = float(sum(examples.weights[batch.rows[batch.rows >= 0]].sum() for batch in update)) or 1.0
             for batch in update:
                 yield examples.batch(batch, total)
 

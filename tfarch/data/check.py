@@ -148,6 +148,18 @@ def leaks(survey: Survey) -> Iterator[Finding]:
             yield Finding("leak", severity, len(rows), message, survey.examples(rows))
 
 
+def taken_out(survey: Survey) -> Iterator[Finding]:
+    """Training rows that were left out, as a task that is learned together with this one is judged by their texts."""
+    for part, table in survey.dataset.taken_out.items():
+        rows = zip(table.lines[:MOST_EXAMPLES], table.labels, table.texts, strict=False)
+        examples = tuple(Example(table.file, line, label, shortened(text)) for line, label, text in rows)
+        stand = _plural(len(table), f"training row is also a {_PARTS[part]} row", f"training rows are also {_PARTS[part]} rows")
+        were = "was" if len(table) == 1 else "were"
+        yield Finding(
+            "taken_out", "warning", len(table), f"{stand} of a task and {were} left out: one encoder learns for all tasks.", examples
+        )
+
+
 def conflicts(survey: Survey) -> Iterator[Finding]:
     """Texts that stand under two labels, in whatever part."""
     first: dict[str, dict[str, Row]] = defaultdict(dict)  # form -> label -> its first row
@@ -302,6 +314,7 @@ def spoilt(survey: Survey) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Survey], Iterator[Finding]], ...] = (
     bad_rows,
     leaks,
+    taken_out,
     conflicts,
     duplicates,
     small_classes,

@@ -32,8 +32,16 @@ def read_rasa(path: Path, data: DataConfig) -> Reading:
     """The examples of one file with their intents as labels.
 
     Raises:
-        InputError: the file cannot be read, is not YAML with the key `nlu`, has no example, or a bad one and `data.strict` is set.
+        InputError: the file cannot be read, is not YAML with the key `nlu`, has no example, or a bad one and `data.strict` is set; or several
+            tasks ask for a label each.
     """
+    if len(data.tasks) > 1:
+        own = " ".join(f"--{task}-data FILE" for task in data.tasks)
+        raise InputError(
+            f"a text of a Rasa file has one label, its intent, and {len(data.tasks)} tasks ask for one each",
+            file=path,
+            mend=f"give each task data of its own: {own}",
+        )
     with yaml_errors(path):
         body = path.read_bytes()
         root = yaml.compose(body.decode("utf-8-sig"), Loader=yaml.SafeLoader)  # the nodes alone: they know their lines

@@ -38,7 +38,15 @@ class Reading:
 
 
 class MissingColumnError(InputError):
-    """A table has no column of the name that was asked for."""
+    """A table has no column of the name that was asked for; `option` is what the column is for, text or label."""
+
+    def __init__(self, message: str, option: str, **place):
+        super().__init__(message, mend=f"name the right one with --{option}-column", **place)
+        self.option = option
+
+
+class EmptyColumnError(InputError):
+    """No row of a table has a label, where a row may lack it."""
 
 
 class RowCollector:
@@ -55,6 +63,7 @@ class RowCollector:
         self._place, self._shown, self._strict, self._labelled = place, shown, strict, labelled
         self._rows: list[tuple[str, str, int]] = []
         self._bad: list[BadRow] = []
+        self._lacking = False
 
     def add(self, line: int, text: str, label: str) -> None:
         """Takes a row; one with an empty or damaged text or label is bad."""
@@ -63,6 +72,7 @@ class RowCollector:
             reason = "empty text"
         if reason is None and not label.strip():
             if not self._labelled:
+                self._lacking = True
                 return
             reason = "empty label"
         if reason is None:
@@ -85,8 +95,11 @@ class RowCollector:
 
         Raises:
             InputError: there is none; says what is wrong with the first that was skipped.
+            EmptyColumnError: there is none, and of those that were passed over some lack nothing but a label.
         """
         if not self._rows:
+            if self._lacking:
+                raise EmptyColumnError("no row has a label", file=self._place)
             if self._bad:
                 first = self._bad[0]
                 raise InputError(
@@ -264,8 +277,7 @@ def _column(columns: list[str], name: str, option: str, path: Path, line: int) -
 def _missing_column(name: str, option: str, columns: Iterable[str], path: Path, line: int) -> MissingColumnError:
     names = [repr(each if len(each) <= 40 else each[:39] + "…") for each in columns]
     listed = ", ".join(names[:_COLUMNS_SHOWN]) + (f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else "")
-    mend = f"name the right one with --{option}-column"
-    return MissingColumnError(f"no column {name!r}; its columns: {listed}", file=path, line=line, mend=mend)
+    return MissingColumnError(f"no column {name!r}; its columns: {listed}", option, file=path, line=line)
 
 
 def _json_rows(lines: Iterable[str], wanted: Mapping[str, str], path: Path, optional: Collection[str]) -> Iterator[Row]:

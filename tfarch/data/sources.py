@@ -5,6 +5,7 @@ Where a part is not given it is split off the training rows, stratified and seed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tfarch.data.tables import Dataset, Table
 from tfarch.errors import InputError
 
 PART_NAMES = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
-_SHOWN = {"train": "train", "valid": "validation", "test": "test"}  # part -> what a reader calls it
+SHOWN = {"train": "train", "valid": "validation", "test": "test"}  # part -> what a reader calls it
 _MEND = "give a folder with train.csv, a CSV, TSV, JSONL or Rasa NLU file, or tfds:NAME"
 
 
@@ -42,8 +43,7 @@ class Source:
 
     def file_of(self, part: str) -> str:
         """The file that a part came from, as an error should name it."""
-        shown = self.readings[part if part in self.readings else "train"].table.file
-        return str(Path(self.place) / shown) if self.provenance["kind"] == "folder" else self.place
+        return file_in(self.place, self.provenance, self.readings[part if part in self.readings else "train"].table)
 
 
 def load_dataset(path: str | Path, data: DataConfig, seed: int) -> Dataset:
@@ -161,16 +161,21 @@ def provenance(kind: str, source: str, files: dict[str, str], licence: str | Non
     return {"kind": kind, "source": source, "files": files, "licence": licence or "unknown"}
 
 
+def file_in(place: str, provenance: Mapping[str, Any], table: Table) -> str:
+    """The file of a table that was read from `place`, as an error should name it."""
+    return str(Path(place) / table.file) if provenance["kind"] == "folder" else place
+
+
 def complete(tables: dict[str, Table], source: Source, data: DataConfig, seed: int) -> str:
     """Splits the parts that `tables` lacks off its training rows, in place, and says in a sentence how each part came about."""
-    given = [f"{_SHOWN[part]} from {tables[part].file}" for part in ("valid", "test") if part in tables]
+    given = [f"{SHOWN[part]} from {tables[part].file}" for part in ("valid", "test") if part in tables]
     lacking = [part for part in ("test", "valid") if part not in tables]
     train_file, shares = tables["train"].file, []
     for part in lacking:
         option = f"{part}_fraction"
         fraction = getattr(data, option)
         if not 0 < fraction < 1:
-            raise InputError(f"data.{option}={fraction:g} does not lie between 0 and 1", mend=f"or give a {_SHOWN[part]} file")
+            raise InputError(f"data.{option}={fraction:g} does not lie between 0 and 1", mend=f"or give a {SHOWN[part]} file")
         share = f"{fraction * 100:g} %{' of the rest' if shares else ''}"
         if part == "valid" and fraction * len(tables["train"]) > data.valid_most > 0:
             fraction, share = data.valid_most / len(tables["train"]), f"{data.valid_most:,} rows"
@@ -179,10 +184,10 @@ def complete(tables: dict[str, Table], source: Source, data: DataConfig, seed: i
         kept, held = hold_out(tables["train"], fraction, seed, part, leave)
         if not held:
             mend = "give each label three different texts or more, or a validation and a test file"
-            raise InputError(f"too few rows to split off a {_SHOWN[part]} part", file=source.file_of("train"), mend=mend)
+            raise InputError(f"too few rows to split off a {SHOWN[part]} part", file=source.file_of("train"), mend=mend)
         tables[part] = tables["train"].select(held)
         tables["train"] = tables["train"].select(kept)
-        shares.append(f"{_SHOWN[part]} ({share})")
+        shares.append(f"{SHOWN[part]} ({share})")
     if not lacking:
         return f"All parts as given: train from {train_file}, {', '.join(given)}."
     split_off = f"{' and '.join(shares)} split off {train_file}, stratified by label with seed {seed}, equal texts kept together"

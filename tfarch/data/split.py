@@ -1,5 +1,7 @@
 """Stratified, seeded choice of rows: the part that is held out for validation or test, the cut of a training set to a limit, and few rows of each class.
 
+The split goes by one label of a row. Where a row has more of them, `texts_with` and `cut_with` see to it that none is lost for training.
+
 Rows are ordered by a hash of the seed and their normal form, so a choice follows from seed and content: the order of the rows in the file
 does not matter, and a row that is added or removed moves few others. The rows of one normal form stay together.
 """
@@ -8,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Iterable, Mapping
 
 from tfarch.data.normal_form import normal_form
 from tfarch.data.tables import Table
@@ -72,6 +74,55 @@ def cut(table: Table, limit: int, seed: int) -> list[int]:
         raise InputError(f"data.limit={limit} cannot hold the {len(rows)} labels of {table.file}", mend=f"take {len(rows)} or more")
     seats = _apportion({label: len(each) for label, each in rows.items()}, dict.fromkeys(rows, 1), limit / len(table))
     return sorted(row for label, each in rows.items() for row in each[: seats[label]])
+
+
+def texts_with(wanted: Collection[Hashable], tables: Iterable[Table], labels: Mapping[int, Collection[Hashable]], seed: int) -> set[int]:
+    """Lines of few texts that together have the labels `wanted`, as far as there are any: those with most of them first, of these the first
+    table's, then by the seed.
+
+    Args:
+        wanted: labels.
+        tables: the rows; each keeps one text or more, and the rows of one normal form are never parted.
+        labels: of each line.
+        seed: another seed chooses other texts.
+    """
+    missing, chosen = set(wanted), set()
+    texts, left = [], []  # (number of its table, its lines, the wanted labels that it has) of each text that has any; texts of each table
+    for number, table in enumerate(tables if missing else ()):
+        groups = [[table.lines[row] for row in rows] for rows in _by_text(table, seed, "labels")]
+        left.append(len(groups))
+        texts += [
+            (number, lines, has) for lines in groups if (has := missing.intersection(label for line in lines for label in labels[line]))
+        ]
+    for least in range(max((len(has) for _, _, has in texts), default=0), 0, -1):
+        for number, lines, has in texts:
+            if len(has & missing) >= least and left[number] > 1:
+                chosen.update(lines)
+                missing -= has
+                left[number] -= 1
+    return chosen
+
+
+def cut_with(table: Table, labels: Mapping[int, Collection[Hashable]], limit: int, seed: int) -> list[int]:
+    """As `cut`, but a row of each of `labels` (of each line) that it leaves out takes the place of a row whose own stand in others too.
+
+    Raises:
+        InputError: see `cut`; or `limit` rows cannot have all of them.
+    """
+    kept = set(cut(table, limit, seed))
+    counts = Counter(label for row in kept for label in labels[table.lines[row]])
+    lines = texts_with({label for line in table.lines for label in labels[line]}.difference(counts), [table], labels, seed)
+    added = {row for row, line in enumerate(table.lines) if line in lines}
+    kept |= added
+    counts.update(label for row in added for label in labels[table.lines[row]])
+    for row in reversed([row for rows in _by_text(table, seed, "limit") for row in rows] if added else []):
+        own = labels[table.lines[row]]
+        if len(kept) > limit and row in kept and row not in added and all(counts[label] > 1 for label in own):
+            kept.remove(row)
+            counts.subtract(own)
+    if len(kept) > limit:
+        raise InputError(f"data.limit={limit} cannot hold the labels of all tasks of {table.file}", mend=f"take {len(kept)} or more")
+    return sorted(kept)
 
 
 def draw(table: Table, shots: int, seed: int, number: int) -> list[int]:

@@ -5,8 +5,8 @@ Everything after `tfarch.data.sources` (checks, tokenising, batches, evaluation)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -63,6 +63,8 @@ class Dataset:
         provenance: where the rows come from, ready for JSON.
         oos_label: label of out-of-scope rows; None where it is a class like any other.
         left_out: the training rows that `data.limit` and `data.shots` leave out.
+        taken_out: "test", "valid" -> the training rows that were left out, as such a row of another task of the run has their text.
+        held_elsewhere: normal forms of the texts that other tasks of the run are validated or tested on.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Dataset:
     provenance: dict[str, Any]
     oos_label: str | None
     left_out: Table
+    taken_out: Mapping[str, Table] = field(default_factory=dict)
+    held_elsewhere: frozenset[str] = frozenset()
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tfarch.config import DataConfig
-from tfarch.data.reading import MissingColumnError, Reading, RowCollector
+from tfarch.data.reading import EmptyColumnError, MissingColumnError, Reading, RowCollector
 from tfarch.data.sources import PART_NAMES, Source, provenance
 from tfarch.errors import InputError
 
@@ -26,7 +26,8 @@ def read_tfds(place: str, data: DataConfig) -> Source:
     """Reads the train, validation and test splits of a builder.
 
     The text is the feature `data.text_column`, else the builder's only text feature; the label is `data.label_column`, else its only class
-    label. Classes go by their names. A split in which no row has a label (the test splits of some benchmarks) counts as absent.
+    label; that of one of several tasks, or one that `data.task_columns` names, is taken at its word. Classes go by their names. A split in which no
+    row has a label (the test splits of some benchmarks) counts as absent.
 
     Args:
         place: `tfds:NAME` or `tfds:NAME:CONFIG`.
@@ -43,7 +44,8 @@ def read_tfds(place: str, data: DataConfig) -> Source:
     builder = _builder(tfds, place)
     features = builder.info.features
     text_name = _feature_name(features, data.text_column, tfds.features.Text, "text", place)
-    label_name = _feature_name(features, data.label_column, tfds.features.ClassLabel, "label", place)
+    fallback = None if len(data.tasks) > 1 or data.task_columns else tfds.features.ClassLabel
+    label_name = _feature_name(features, data.label_column, fallback, "label", place)
     if not isinstance(features[text_name], tfds.features.Text):
         raise InputError(f"feature {text_name!r} is no text", file=place, mend="name the right one with --text-column")
     label_of = _label_reader(features[label_name], isinstance(features[label_name], tfds.features.ClassLabel), label_name, place)
@@ -59,7 +61,7 @@ def read_tfds(place: str, data: DataConfig) -> Source:
                 readings[part] = _collect(rows, RowCollector(f"{place}/{split}", f"{builder.info.full_name}/{split}", data.strict))
                 files[part] = split
     if "train" not in readings:
-        raise InputError(f"no labelled training split; its splits: {', '.join(splits)}", file=place, mend="take another dataset")
+        raise EmptyColumnError(f"no labelled training split; its splits: {', '.join(splits)}", file=place, mend="take another dataset")
     hashes = {reading.table.file: reading.sha256 for reading in readings.values()}
     origin = provenance("tfds", builder.info.full_name, files, builder.info.redistribution_info.license)
     return Source(builder.info.full_name, place, readings, hashes, origin)
@@ -91,18 +93,14 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _feature_name(features: Any, wanted: str, kind: type, option: str, place: str) -> str:
-    """The feature called `wanted`, else the only one of `kind`."""
+def _feature_name(features: Any, wanted: str, kind: type | None, option: str, place: str) -> str:
+    """The feature called `wanted`, else the only one of `kind`, where one is given."""
     if wanted in features:
         return wanted
-    fitting = [name for name, feature in features.items() if isinstance(feature, kind)]
+    fitting = [] if kind is None else [name for name, feature in features.items() if isinstance(feature, kind)]
     if len(fitting) == 1:
         return fitting[0]
-    raise MissingColumnError(
-        f"no feature {wanted!r}; its features: {', '.join(map(repr, features))}",
-        file=place,
-        mend=f"name the right one with --{option}-column",
-    )
+    raise MissingColumnError(f"no feature {wanted!r}; its features: {', '.join(map(repr, features))}", option, file=place)
 
 
 def _label_reader(feature: Any, is_class: bool, name: str, place: str) -> Callable[[Any], str | None]:

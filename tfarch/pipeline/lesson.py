@@ -234,14 +234,14 @@ def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: 
 
 
 def _unlabelled_texts(config: Config, prepared: Prepared) -> Sequence[str]:
-    """Each text once; those left out that are a row of the data, whose label is known or is a figure's to find out.
+    """Each text once; those left out that are a row of the data, whose label is known or is a figure's to find out, be it another task's figure.
 
     Raises:
         InputError: none is left.
     """
     place, dataset = config.data.unlabelled, prepared.dataset
     found = dataset.left_out.texts if place == REST else texts_in(place, config.data.text_column)
-    seen = {normal_form(text) for part in dataset.parts.values() for text in part.texts}
+    seen = {normal_form(text) for part in dataset.parts.values() for text in part.texts} | dataset.held_elsewhere
     texts = []
     for text in found:
         form = normal_form(text)

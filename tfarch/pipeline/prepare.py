@@ -101,7 +101,7 @@ def prepare(
     Raises:
         InputError: see `load_tasks`; or the data holds a label that the model lacks, or a part without a row in scope.
     """
-    datasets = load_tasks(config.data, config.seed)
+    datasets = load_tasks(config.data, config.seed, config.train.task_weights)
     if labels is not None and set(labels) != set(datasets):
         told = [", ".join(each) or "one task without a name" for each in (datasets, labels)]
         raise InputError(f"the data are of {told[0]}, the model is of {told[1]}", mend="give data for every task of the model")
