@@ -42,6 +42,9 @@ class DataConfig:
     task_columns: dict[str, str] = option(
         {}, "column of a task's labels that has another name than the task, as name; in data of its own too"
     )
+    licence: str | None = option(
+        None, "licence of the data, as bundle and model card tell it; none: what a catalogue says, the user's own where there is none"
+    )
     oos_label: str = option("oos", "label of out-of-scope rows: never a class, used for thresholds and scored in test")
     oos_is_class: bool = option(False, "treat the out-of-scope label as a class like any other")
     addresses: Literal["read", "shorten"] = option(

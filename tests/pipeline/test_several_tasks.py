@@ -46,7 +46,9 @@ class Job:
         self.out, self.settings, self.data = folder / "out", folder / "settings.yaml", folder / "rows.csv"
         self.settings.write_text(SETTINGS.replace("epochs: 2", "epochs: 10"), encoding="utf-8")
         self.data.write_text("text,about,tone\n" + "".join(f"{','.join(row)}\n" for row in rows()), encoding="utf-8")
-        self.report = json.loads(self.call("run", "--data", self.data, "--set", "data.tasks=[about, tone]"))
+        self.report = json.loads(
+            self.call("run", "--data", self.data, "--data-licence", "CC BY-NC 4.0", "--set", "data.tasks=[about, tone]")
+        )
 
     def call(self, verb, *more):
         own = () if verb in ("predict", "report", "compress") else ("--config", self.settings)
@@ -94,7 +96,7 @@ def test_the_bundle_says_of_each_task_its_labels_and_is_whole(job):
     described = verify_bundle(job.out / "bundle").description
     assert {task: tuple(own["labels"]) for task, own in described["tasks"].items()} == {"about": LABELS, "tone": TONES}
     assert [each["name"] for each in described["signature"]["outputs"]] == ["about_probabilities", "tone_probabilities", "text_vector"]
-    assert all(own["provenance"]["data"]["licence"] == "the user's own" for own in described["tasks"].values())
+    assert all(own["provenance"]["data"]["licence"] == "CC BY-NC 4.0" for own in described["tasks"].values())
 
 
 def test_one_pass_answers_both_and_each_as_it_answers_alone(model):

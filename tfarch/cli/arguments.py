@@ -34,6 +34,7 @@ SETTINGS = {
     "--text-column": "data.text_column",
     "--label-column": "data.label_column",
     "--oos-label": "data.oos_label",
+    "--data-licence": "data.licence",
     "--unlabelled": "data.unlabelled",
     "--devices": "train.devices",
     "--recipe": "compress.recipe",
@@ -130,6 +131,9 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
         parser.add_argument("--devices", metavar="DEVICES", help="auto, gpu:0,1, cpu, or cpu:N logical devices (default auto)")
         parser.add_argument("--recipe", metavar="NAME|FILE", required=verb == "compress", help="compression recipe (default none)")
     if verb in ("run", "train"):
+        parser.add_argument(
+            "--data-licence", metavar="TEXT", help="licence of the data, which goes with the bundle (default: what the source says)"
+        )
         parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, one epoch")
         parser.add_argument("--shots", type=int, metavar="K", help="train on K rows of each class, drawn by chance")
         parser.add_argument(

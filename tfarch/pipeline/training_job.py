@@ -52,7 +52,7 @@ EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, fo
 KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more cost a pass through the encoder and move little
 
 
-def train(config: Config, tasks: Tasks, folder: RunFolder, sample_licence: str) -> TrainedModel:
+def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> TrainedModel:
     """Fine-tunes (or trains) the classifier of all tasks; resumes where the same run was interrupted."""
     start = _start(tasks)
     lessons = _joint(config, tasks, lambda task, prepared: lesson_of(config, prepared, folder.cache))
@@ -84,7 +84,11 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, sample_licence: str) 
                 max_length=config.data.max_length,
                 provenance={
                     "weights": start.provenance,
-                    "data": {"name": prepared.dataset.name, "licence": sample_licence, "sha256": prepared.dataset.sha256},
+                    "data": {
+                        "name": prepared.dataset.name,
+                        "licence": config.data.licence or _licence(prepared.dataset.provenance, licence),
+                        "sha256": prepared.dataset.sha256,
+                    },
                 },
                 data=prepared.facts(),
             )
@@ -102,6 +106,11 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, sample_licence: str) 
     trained = trained.with_stages(stages)
     trained.save(folder)
     return trained
+
+
+def _licence(provenance: Mapping, of_files: str) -> str:
+    """What a catalogue says of its set, be it "unknown"; of files nothing is said but `of_files`."""
+    return provenance["licence"] if provenance["kind"] == "tfds" else of_files
 
 
 def _start(tasks: Tasks) -> Start:
