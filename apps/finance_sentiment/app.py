@@ -2,9 +2,26 @@
 
 from pathlib import Path
 
-from apps.finance_sentiment.sentiment import SENTIMENT, TOPIC, scores
+from apps.finance_sentiment.sentiment import SENTIMENT, TOPIC, ends_of, scores
 from apps.finance_sentiment.verbs import VERBS
 from tfarch.app import App
+from tfarch.config import Config
+from tfarch.errors import InputError
+from tfarch.progress import say
+
+
+def examine(config: Config) -> None:
+    """Tells before any work of sentiments that name no negative and positive one: they have no score, and `watch` cannot use the model."""
+    if SENTIMENT not in config.data.tasks:
+        return
+    from tfarch.data.tasks import load_tasks
+
+    labels = load_tasks(config.data, config.seed, config.train.task_weights)[SENTIMENT].labels
+    try:
+        ends_of(labels)
+    except InputError as error:
+        say(f"warning: without a score from -1 to 1, and nothing to watch with: {error}")
+
 
 APP = App(
     name="finance_sentiment",
@@ -20,6 +37,7 @@ APP = App(
         "evaluate": {"latency_texts": 50, "latency_repeats": 1},
         "export": {"variants": ["float32", "dynamic_int8"], "agreement_bound": 0.8},
     },
+    examine=examine,
     long_texts=True,
     measure=scores,
     verbs=VERBS,

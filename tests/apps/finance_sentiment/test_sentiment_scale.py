@@ -1,11 +1,14 @@
 """Which label of a sentiment is its negative end and which its positive one, and the score between them."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from apps.finance_sentiment.app import APP
 from apps.finance_sentiment.sentiment import ends_of, scores
+from tfarch.config import Config
 from tfarch.errors import InputError
 
 
@@ -35,3 +38,13 @@ def test_the_score_is_what_is_positive_less_what_is_negative():
     assert scores(tasks, {"sentiment": own, "topic": own[:, :2]}) == [{"score": -0.6}, {"score": 1.0}]
     tasks["sentiment"].labels = ("0", "1", "2")
     assert scores(tasks, {"sentiment": own, "topic": own[:, :2]}) == [{}, {}]
+
+
+def test_sentiments_without_ends_are_told_before_any_work(tmp_path, capsys):
+    file = tmp_path / "rows.csv"
+    for labels, told in (("012", True), (("negative", "neutral", "positive"), False)):
+        rows = "".join(f"text {n},{labels[n % 3]},{'ab'[n % 2]}\n" for n in range(60))
+        file.write_text("text,sentiment,topic\n" + rows, encoding="utf-8")
+        data = dataclasses.replace(Config().with_values(APP.defaults).data, path=str(file))
+        APP.examine(dataclasses.replace(Config(), data=data))
+        assert ("none of the sentiments 0, 1, 2 is negative" in capsys.readouterr().err) is told
