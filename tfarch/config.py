@@ -107,6 +107,9 @@ class TrainConfig:
         "none", "weights of the classes in the loss, by inverse frequency or its root"
     )
     task_weights: dict[str, float] = option({}, "weight of a task's losses beside the others' (1)", least=0)
+    guess_missing: bool = option(
+        False, "several tasks: labels that a row lacks are guessed by a first, shorter training, and count half in the next"
+    )
     class_names: Literal["auto", "always", "never"] = option(
         "auto", "each class's name is a training row too; auto: where rows are few and it helps heads to judge rows that they have not seen"
     )

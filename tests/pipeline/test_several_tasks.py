@@ -1,6 +1,7 @@
 """Two tasks over one model, from a table with a column for each to a bundle whose one file answers both."""
 
 import contextlib
+import dataclasses
 import io
 import json
 
@@ -47,7 +48,17 @@ class Job:
         self.settings.write_text(SETTINGS.replace("epochs: 2", "epochs: 10"), encoding="utf-8")
         self.data.write_text("text,about,tone\n" + "".join(f"{','.join(row)}\n" for row in rows()), encoding="utf-8")
         self.report = json.loads(
-            self.call("run", "--data", self.data, "--data-licence", "CC BY-NC 4.0", "--set", "data.tasks=[about, tone]")
+            self.call(
+                "run",
+                "--data",
+                self.data,
+                "--data-licence",
+                "CC BY-NC 4.0",
+                "--set",
+                "data.tasks=[about, tone]",
+                "--set",
+                "train.guess_missing=true",
+            )
         )
 
     def call(self, verb, *more):
@@ -84,6 +95,15 @@ def test_validation_tells_of_each_and_of_both_together(job):
     last = job.report["train"]["history"][-1]
     assert last["valid_accuracy"] == pytest.approx((last["about/valid_accuracy"] + last["tone/valid_accuracy"]) / 2)
     assert last["valid_loss"] == pytest.approx(last["about/valid_loss"] + last["tone/valid_loss"])
+
+
+def test_labels_that_rows_lack_are_guessed_by_a_first_training(job):
+    guessed = job.report["train"]["guessed_labels"]
+    assert guessed["rows"]["about"] == 0
+    assert 5 <= guessed["rows"]["tone"] <= 20
+    assert guessed["epochs"] == 5  # of ten
+    page = (job.out / "report.html").read_text(encoding="utf-8")
+    assert f"{guessed['rows']['tone']} of tone" in page
 
 
 def test_both_tasks_are_learned(job):
@@ -214,6 +234,19 @@ def test_a_text_of_both_tasks_is_one_row_and_repeated_texts_keep_their_rows():
         )
     }
     assert told == {((1, 2), 0, 1): (1, 0.5), ((3,), 1, 1): (1, 0.5), ((3,), 0, -1): (1, 0), ((4, 5), -1, 0): (0, 0.5)}
+
+
+def test_guesses_stand_in_for_labels_that_a_text_lacks_and_count_half():
+    joint = JointLesson({"a": lesson([[1, 2], [3]], [0, 1]), "b": lesson([[3], [4, 5]], [2, 0])}, {"a": 2, "b": 3}, "none", {"b": 0.5})
+    assert joint.lacking == {"a": 1, "b": 1}
+    guesses = np.array([[0.9, 0.1, 0.2, 0.3, 0.5], [0.6, 0.4, 0.8, 0.1, 0.1], [0.7, 0.3, 0.4, 0.4, 0.2]], np.float32)
+    guessed = dataclasses.replace(joint, guesses=guesses)
+    found = guessed.examples
+    np.testing.assert_allclose(found.targets, [[1, 0, 0.2, 0.3, 0.5], [0, 1, 0, 0, 1], [0.7, 0.3, 1, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(found.weights, [[1, 0.25], [1, 0.5], [0.5, 0.5]])
+    assert found.targets.dtype == found.weights.dtype == np.float32
+    assert guessed.digest() != joint.digest()
+    assert joint.examples is joint.labelled
 
 
 def test_the_weights_of_one_task_and_of_all_are_each_others_inverse():

@@ -142,3 +142,7 @@ def test_several_tasks_have_a_loss_each_and_none_where_a_label_is_missing():
         cross_entropy()(tf.constant(logits[1:, 2:]), tf.constant([2])),
     )
     np.testing.assert_allclose(found, [[first[0], 0.0], [first[1], second[0]]], rtol=1e-6)
+    told = np.array([[0, 1, 0.2, 0.3, 0.5], [1, 0, 0, 0, 1]], np.float32)  # as probabilities, of which none is missing
+    soft = joint_objective(cross_entropy(), [2, 3])(tf.constant(logits), tf.constant(told)).numpy()
+    guessed = cross_entropy()(tf.constant(logits[:1, 2:]), tf.constant(told[:1, 2:])).numpy()
+    np.testing.assert_allclose(soft, [[first[0], guessed[0]], [first[1], second[0]]], rtol=1e-6)

@@ -98,22 +98,44 @@ class JointLesson:
     classes: of each task.
     weighting: `train.class_weights`.
     task_weights: of their losses, 1 where none is given.
+    guesses: class probabilities `[len(self), sum of classes]` that stand in for the labels that a text lacks, and count half as much; None: nothing does.
     """
 
     lessons: Mapping[str, Lesson]
     classes: Mapping[str, int]
     weighting: str
     task_weights: Mapping[str, float]
+    guesses: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.examples)
+        return len(self.labelled)
+
+    @property
+    def lacking(self) -> dict[str, int]:
+        """How many texts have no label of each task."""
+        return dict(zip(self.lessons, (self.labelled.targets < 0).sum(axis=0).tolist(), strict=True))
+
+    @property
+    def examples(self) -> Examples:
+        """As the Trainer takes them: with class probabilities float32 `[n, sum of classes]` for targets where there are guesses, else as `labelled`."""
+        if self.guesses is None:
+            return self.labelled
+        targets, weights, begin = self.guesses.astype(np.float32), self.labelled.weights.copy(), 0
+        for number, (task, classes) in enumerate(self.classes.items()):
+            known = np.flatnonzero(self.labelled.targets[:, number] >= 0)
+            targets[known, begin : begin + classes] = 0.0
+            targets[known, begin + self.labelled.targets[known, number]] = 1.0
+            lacks = self.labelled.targets[:, number] < 0
+            weights[lacks, number] = self.task_weights.get(task, 1.0) / LABELLED
+            begin += classes
+        return Examples(self.labelled.tokens, targets, weights)
 
     def __str__(self) -> str:
         return ", ".join(f"{lesson} for {task}" if task else str(lesson) for task, lesson in self.lessons.items())
 
     @functools.cached_property
-    def examples(self) -> Examples:
-        """As the Trainer takes them: class numbers int32 `[n, tasks]`, -1 where a text has none, and their weights float32 `[n, tasks]`."""
+    def labelled(self) -> Examples:
+        """Each text with the labels that it has: class numbers int32 `[n, tasks]`, -1 where it has none, and their weights float32 `[n, tasks]`."""
         own = [lesson.examples(self.classes[task], self.weighting) for task, lesson in self.lessons.items()]
         tokens = Tokens.joined([each.tokens for each in own])
         pieces = [tokens.ids[begin:end].tobytes() for begin, end in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)]
@@ -142,7 +164,8 @@ class JointLesson:
 
     def digest(self) -> bytes:
         """Equal where the lessons are."""
-        return hashlib.sha256(b"".join(lesson.digest() for lesson in self.lessons.values())).digest()
+        guesses = b"" if self.guesses is None else np.ascontiguousarray(self.guesses).tobytes()
+        return hashlib.sha256(b"".join(lesson.digest() for lesson in self.lessons.values()) + guesses).digest()
 
 
 def require_unlabelled(config: Config, prepared: Prepared) -> None:

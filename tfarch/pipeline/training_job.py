@@ -73,8 +73,15 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
             set_weights(model, begin, source=start.provenance["name"], optional=optional)
         return model
 
+    guessed = {}
+    if config.train.guess_missing and any(lessons.lacking.values()):
+        first = dataclasses.replace(settings, epochs=max(1, settings.epochs // 2))
+        say(f"a first training guesses the labels that texts lack: {_lacking(lessons)}")
+        model, figures = _fit(config, tasks, lessons, folder, "guess", first, build, (), start.weights)
+        guessed = {"guessed_labels": {"rows": lessons.lacking, "epochs": figures["epochs"], "seconds": figures["seconds"]}}
+        lessons = _with_guesses(lessons, model, tasks)
     model, figures = _fit(config, tasks, lessons, folder, "fit", settings, build, (), start.weights)
-    weights = get_weights(model)
+    figures, weights = {**figures, **guessed}, get_weights(model)
     trained = TrainedModel(
         {
             task: TrainedClassifier(
@@ -120,6 +127,21 @@ def _start(tasks: Tasks) -> Start:
 def _joint(config: Config, tasks: Tasks, lesson: Callable[[str, Prepared], Lesson]) -> JointLesson:
     lessons = {task: lesson(task, prepared) for task, prepared in tasks.items()}
     return JointLesson(lessons, _classes(tasks), config.train.class_weights, config.train.task_weights)
+
+
+def _lacking(lessons: JointLesson) -> str:
+    return " and ".join(f"{count:,} of {task}" for task, count in lessons.lacking.items() if count)
+
+
+def _with_guesses(lessons: JointLesson, model: tf.keras.Model, tasks: Tasks) -> JointLesson:
+    """With what `model` says of each text, calibrated on validation, for the labels that it lacks (Lee 2013; Xie et al. 2020, "Noisy Student")."""
+    forward, classes = Forward(model), _classes(tasks)
+    logits, guesses = forward(lessons.labelled.tokens), []
+    for task, prepared in tasks.items():
+        valid, columns = prepared.valid.in_scope, columns_of(classes, task)
+        temperature = fit_temperature(forward(valid.tokens)[:, columns], valid.targets).value
+        guesses.append(softmax(logits[:, columns] / temperature))
+    return dataclasses.replace(lessons, guesses=np.concatenate(guesses, axis=1))
 
 
 def _classes(tasks: Tasks) -> dict[str, int]:
@@ -184,6 +206,8 @@ def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe
     """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
     weights: Weights = trained.weights(0)
     lessons = _joint(config, tasks, lambda task, prepared: lesson_after(config, prepared, trained.tasks[task], folder.cache))
+    if config.train.guess_missing and any(lessons.lacking.values()):
+        lessons = _with_guesses(lessons, trained.build(0), tasks)
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")

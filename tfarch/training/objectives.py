@@ -54,16 +54,20 @@ def joint_objective(objective: Objective, classes: Sequence[int]) -> Objective:
     """The objective of each of several tasks whose logits stand beside each other (Caruana 1997, "Multitask Learning").
 
     Args:
-        objective: of one task, for class numbers.
+        objective: of one task, for class numbers or probabilities.
         classes: of each task.
 
     Returns:
-        Logits `[batch, sum of classes]` and class numbers `[batch, tasks]`, -1 where a text has no label of a task -> losses `[batch, tasks]`, 0 there.
+        Logits `[batch, sum of classes]` and class numbers `[batch, tasks]`, -1 where a text has no label of a task -> losses `[batch, tasks]`, 0 there;
+        or class probabilities `[batch, sum of classes]` in place of the numbers.
     """
 
     def loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        parts = tf.split(logits, list(classes), axis=-1)
+        if targets.dtype.is_floating:
+            return tf.stack([objective(*each) for each in zip(parts, tf.split(targets, list(classes), axis=-1), strict=True)], axis=1)
         losses = []
-        for task, own in enumerate(tf.split(logits, list(classes), axis=-1)):
+        for task, own in enumerate(parts):
             numbers = targets[:, task]
             losses.append(tf.where(numbers >= 0, objective(own, tf.maximum(numbers, 0)), 0.0))
         return tf.stack(losses, axis=1)
