@@ -29,8 +29,12 @@ APP = App(
     sample=Path(__file__).parent / "data",
     sample_licence="Apache-2.0",
     # News and posts end in addresses, mostly shortened: of the tokens of 26,533 tweets on markets 36 in 100 are theirs.
-    # A set that has one of the two labels is mostly about the same news as the set that has the other.
-    defaults={"data": {"tasks": [SENTIMENT, TOPIC], "addresses": "shorten"}, "train": {"guess_missing": True}},
+    # A set that has one of the two labels is mostly about the same news as the set that has the other. The words of markets are other ones than those of the encoder's
+    # texts: with a token table that learns too, 86.2 instead of 85.6 % of 2,000 held-out tweets had their sentiment told (7,543 trained on).
+    defaults={
+        "data": {"tasks": [SENTIMENT, TOPIC], "addresses": "shorten"},
+        "train": {"guess_missing": True, "freeze_below": 5_000},
+    },
     # Half of the rows and one pass: a look at what comes out, not a model to keep.
     quick={
         "data": {"limit": 360},
