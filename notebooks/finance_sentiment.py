@@ -80,6 +80,13 @@ for text, found, told in zip(headlines, model.predict(headlines), scores(model, 
     print(f"{found['sentiment'].label:<9} {told['score']:+.2f}  {found['topic'].label:<13} {text}")
 
 # %% [markdown]
+# A text that is longer than the model reads at once is answered by all of its passages; `long_texts=False` asks for its beginning alone.
+
+# %%
+long_text = " ".join(f"{headline}." for headline in headlines[:1] * 8 + headlines[1:2] * 16)
+print(*(scores(model, model.answers([long_text], long_texts=each)[0]) for each in (None, False)))
+
+# %% [markdown]
 # Why? Each word is left out in turn: what the answer's log-odds lose is its weight.
 
 # %%

@@ -39,7 +39,6 @@ class App:
     verbs: its own.
     examine: looks at what only this app reads beside the data, before any work; raises `InputError`.
     equip: puts that into a bundle that was just made, by the settings that made it.
-    long_texts: `predict` answers a text that is too long for the model by all of its passages, and each sentence where that is asked.
     measure: further figures of each text, from the tasks' classifiers and their probabilities `[texts, classes]`.
     """
 
@@ -52,13 +51,17 @@ class App:
     verbs: tuple[Verb, ...] = ()
     examine: Callable[[Config], None] | None = None
     equip: Callable[[Path, Config], None] | None = None
-    long_texts: bool = False
     measure: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[Mapping[str, float]]] | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """What its model learns together; none: one task without a name."""
         return tuple(self.defaults.get("data", {}).get("tasks", ()))
+
+    @property
+    def long_texts(self) -> bool:
+        """Whether its bundles answer a text that is too long for the model by all of its passages; `predict` tells of each sentence where that is asked."""
+        return bool(self.defaults.get("export", {}).get("long_texts", False))
 
     @property
     def default_out(self) -> Path:

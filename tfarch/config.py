@@ -154,6 +154,9 @@ class ExportConfig:
     ship: str = option("dynamic_int8", "variant that becomes bundle/model.tflite")
     # Off: a bundle may be read by people who may not read the training texts, and the run's folder has them for whoever works there.
     example_texts: bool = option(False, "training texts go into the bundle, so that predict --explain shows the nearest without the run")
+    long_texts: bool = option(
+        False, "the bundle answers texts longer than data.max_length by all of their passages, not by their beginning"
+    )
     lengths: list[int] = option([], "fixed token lengths, a file for each (none: one file with dynamic length)", least=3)
     parity_bound: float = option(
         1e-3, "largest difference of probabilities between Keras, SavedModel, TFLite float32 and the runtime", least=0

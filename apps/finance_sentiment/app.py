@@ -34,6 +34,7 @@ APP = App(
     defaults={
         "data": {"tasks": [SENTIMENT, TOPIC], "addresses": "shorten"},
         "train": {"guess_missing": True, "freeze_below": 5_000},
+        "export": {"long_texts": True},
     },
     # Half of the rows and one pass: a look at what comes out, not a model to keep.
     quick={
@@ -43,7 +44,6 @@ APP = App(
         "export": {"variants": ["float32", "dynamic_int8"], "agreement_bound": 0.8},
     },
     examine=examine,
-    long_texts=True,
     measure=scores,
     verbs=VERBS,
 )

@@ -109,6 +109,21 @@ def test_labels_and_texts_cannot_break_the_document():
     assert "`a\\|b`, `` `tick` ``, `line break`." in card
 
 
+def test_what_becomes_of_longer_texts_and_how_many_there_were_is_told():
+    report = copy.deepcopy(REPORT)
+    report["data"] |= {"test": 1_200, "over_long_test": 30}
+    card = render_model_card(report, BUNDLE)
+    assert "- **longest text:** 64 tokens; the rest is cut\n" in card
+    assert "- **test texts longer than 64 tokens:** 30 of 1,200 (2.5 %)\n" in card
+    assert "passages" not in card
+    card = render_model_card(report, {**BUNDLE, "long_texts": True})
+    told = "64 tokens; texts longer than 64 tokens are answered by their passages; the figures are of the first 64 tokens\n"
+    assert f"- **longest text:** {told}" in card
+    assert "- **test texts longer than 64 tokens:** 30 of 1,200 (2.5 %)\n" in card
+    assert "the interpreter and the SavedModel read its first 64 tokens" in card
+    assert "- **test texts longer than 64 tokens:** unknown\n" in render_model_card(REPORT, BUNDLE)
+
+
 def test_a_gate_that_does_not_hold_is_said():
     report = copy.deepcopy(REPORT)
     report["parity"]["holds"] = False

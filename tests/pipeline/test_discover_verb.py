@@ -101,6 +101,7 @@ def test_nothing_asked_is_nothing_found(bundle):
     [
         (["--min-size", "1"], "error: min-size 1: a cluster has 2 texts or more\n"),
         (["--cosine", "2"], "error: cosine 2: expected -1 to 1\n"),
+        (["--task", "topic"], "error: task 'topic': the model has one task, without a name (leave it out)\n"),
         (["--input", "no.csv"], "error: no.csv: cannot be read: No such file or directory\n"),
         (["--bundle", "nowhere"], "error: nowhere: there is no such bundle folder"),
     ],

@@ -94,6 +94,7 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
     if verb == "predict":
         parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; none: standard input, a line each")
         parser.add_argument("--input", metavar="FILE", help="a text a line, or CSV/TSV/JSONL with the text column; - for standard input")
+        parser.add_argument("--whole", action="store_true", help="the file of --input, or standard input, is one text")
         parser.add_argument("--bundle", metavar="DIR", help="the bundle (default <out>/bundle)")
         parser.add_argument("--top", type=int, default=3, metavar="N", help="labels to show for each text (default 3)")
         parser.add_argument("--explain", action="store_true", help="say why: what each word counts, and the training rows that are nearest")
@@ -246,4 +247,5 @@ def trained_config(app: App, options: argparse.Namespace, folder: Path) -> Confi
     file = RunFolder(folder).config
     if not file.is_file():
         raise InputError("holds no run", file=folder, mend="the verbs train and run make one; --out names its folder")
-    return config_of(app, options, Config().with_file(file))
+    # The file of an older run does not say how long texts are answered.
+    return config_of(app, options, Config().with_values({"export": {"long_texts": app.long_texts}}).with_file(file))

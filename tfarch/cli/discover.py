@@ -21,6 +21,7 @@ def discover_options(parser: argparse.ArgumentParser, out: str) -> None:
         "--input", metavar="FILE", help="a text a line, or CSV/TSV/JSONL with the text column; - for standard input (default)"
     )
     parser.add_argument("--bundle", metavar="DIR", help="the bundle (default <out>/bundle)")
+    parser.add_argument("--task", metavar="NAME", help="of a model of several tasks: whose answers count (default: its last)")
     parser.add_argument("--out", metavar="DIR", help=out)
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default text)")
     parser.add_argument("--min-size", type=int, default=3, metavar="N", help="texts of a cluster, at least (default 3)")
@@ -38,10 +39,15 @@ def discover(options: argparse.Namespace, bundle: Path, texts: Sequence[str]) ->
     """Clusters `texts` and shows what came out."""
     from tfarch.data.writing import csv_text
     from tfarch.pipeline.discovery import discover as find
-    from tfarch.runtime import load
+    from tfarch.runtime import MultitaskClassifier, load
 
     with quiet():  # LiteRT tells which delegate it takes
-        classifier = load(bundle, threads=options.threads or min(4, len(os.sched_getaffinity(0))))
+        tasks = MultitaskClassifier.of(load(bundle, threads=options.threads or min(4, len(os.sched_getaffinity(0)))))
+    if options.task is not None:
+        tasks = tasks.only(options.task)
+    name, classifier = [*tasks.items()][-1]
+    if len(tasks) > 1:
+        say(f"by the answers of the task {name}; --task names another")
     found = find(classifier, texts, least=options.cosine, min_size=options.min_size, below=options.below, everything=options.all)
     if options.csv:
         file = Path(options.csv)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfarch.app import App
 from tfarch.cli.arguments import config_of, out_of
-from tfarch.cli.texts import chunks, texts_of
-from tfarch.errors import InputError, unknown
+from tfarch.cli.texts import batches_of
+from tfarch.errors import InputError
 from tfarch.quiet import quiet, start_tensorflow
 
 if TYPE_CHECKING:
@@ -24,20 +24,23 @@ if TYPE_CHECKING:
 def predict(app: App, options: argparse.Namespace, command: str) -> int:
     """Prints a line for each text; with `--json` an object, of a model of several tasks with one of each."""
     from tfarch.runtime import MultitaskClassifier, load
+    from tfarch.runtime.network import require_positive
 
     config = config_of(app, options)
     if options.texts and options.input:
         raise InputError("texts are given both as arguments and by --input", mend="give one of them")
     if not options.explain and (options.method is not None or options.nearest is not None):
         raise InputError("--method and --nearest say how to explain", mend="add --explain")
+    if options.explain and getattr(options, "sentences", False):
+        raise InputError("--explain is of whole texts, --sentences of their sentences", mend="give one of them")
+    require_positive("top", options.top)
     bundle = Path(options.bundle) if options.bundle else out_of(app, options) / "bundle"
     threads = options.threads or min(4, len(os.sched_getaffinity(0)))
     with quiet():  # LiteRT tells which delegate it takes
-        model = load(bundle, threads=threads)
-    tasks = model if isinstance(model, MultitaskClassifier) else MultitaskClassifier(model.network, {"": model})
+        tasks = MultitaskClassifier.of(load(bundle, threads=threads))
     if options.explain:
-        return _explain(options, tasks, chunks(texts_of(options, config), 32), bundle)
-    for texts in chunks(texts_of(options, config)):
+        return _explain(app, options, tasks, batches_of(options, config, 32), bundle)
+    for texts in batches_of(options, config):
         for text, answer in zip(texts, _answers(app, tasks, texts, options), strict=True):
             print(json.dumps(answer.as_dict(text), ensure_ascii=False) if options.json else answer.line(text))
         sys.stdout.flush()
@@ -65,7 +68,7 @@ class _Answer:
 
     def line(self, text: str) -> str:
         """The line for people, with one for each sentence below it."""
-        extra = "".join(f"{name} {value:+.2f}  " for name, value in self._extra.items())
+        extra = _figures(self._extra)
         if "" in self._found:
             own = prediction_line(self._found[""], self._tasks[""], text)
         else:
@@ -88,15 +91,25 @@ def _answers(app: App, tasks: MultitaskClassifier, texts: Sequence[str], options
 
 
 def _of_texts(app: App, tasks: MultitaskClassifier, texts: Sequence[str], top: int) -> list[_Answer]:
-    if "" in tasks and not app.long_texts:
-        predictions = {"": tasks[""].predict(texts, top=top)}
+    long_texts = _long_texts(app, tasks)
+    if "" in tasks and app.measure is None:
+        predictions = {"": tasks[""].predict(texts, top=top, long_texts=long_texts)}
         extras: Sequence[Mapping[str, float]] = [{}] * len(texts)
     else:
-        probabilities, vectors = tasks.answers(texts, long_texts=app.long_texts)
+        probabilities, vectors = tasks.answers(texts, long_texts=long_texts)
         predictions = {task: each.predictions(texts, probabilities[task], vectors, top=top) for task, each in tasks.items()}
         extras = app.measure(tasks, probabilities) if app.measure else [{}] * len(texts)
     rows = zip(*predictions.values(), extras, strict=True)
     return [_Answer(tasks, dict(zip(predictions, row[:-1], strict=True)), row[-1]) for row in rows]
+
+
+def _long_texts(app: App, tasks: MultitaskClassifier) -> bool:
+    """Whether long texts are answered by all of their passages: as the bundle says, and as the app does where an older one does not say."""
+    return tasks.bundle.get("long_texts", app.long_texts)
+
+
+def _figures(extra: Mapping[str, float]) -> str:
+    return "".join(f"{name} {value:+.2f}  " for name, value in extra.items())
 
 
 def prediction_line(prediction: Prediction, classifier: Classifier, text: str) -> str:
@@ -110,7 +123,7 @@ def _label(prediction: Prediction, classifier: Classifier) -> str:
     return f"{label:<{max(map(len, classifier.labels))}}  {prediction.probability:.2f}"
 
 
-def _explain(options: argparse.Namespace, tasks: Mapping[str, Classifier], texts: Iterable[Sequence[str]], bundle: Path) -> int:
+def _explain(app: App, options: argparse.Namespace, tasks: MultitaskClassifier, texts: Iterable[Sequence[str]], bundle: Path) -> int:
     """`predict --explain`: the run that the bundle lies in lends what the bundle lacks, training rows and the float model."""
     from tfarch.cli.explained import colours, shown
 
@@ -118,18 +131,23 @@ def _explain(options: argparse.Namespace, tasks: Mapping[str, Classifier], texts
     if nearest < 0:
         raise InputError(f"--nearest {nearest}: at least 0")
     if getattr(options, "task", None) is not None:
-        if options.task not in tasks:
-            raise unknown("task", options.task, tasks)
-        tasks = {options.task: tasks[options.task]}
+        tasks = tasks.only(options.task)
+    long_texts = _long_texts(app, tasks)
     lent = {task: _lent(task, classifier, bundle, options.method, nearest) for task, classifier in tasks.items()}
     colour = colours()
     for chunk in texts:
-        explained = {task: classifier.explain(chunk, top=options.top, nearest=nearest, **lent[task]) for task, classifier in tasks.items()}
-        for number, text in enumerate(chunk):
+        explained = {
+            task: classifier.explain(chunk, top=options.top, nearest=nearest, long_texts=long_texts, **lent[task])
+            for task, classifier in tasks.items()
+        }
+        extras = app.measure(tasks, tasks.answers(chunk, long_texts=long_texts)[0]) if app.measure else [{}] * len(chunk)
+        for number, (text, extra) in enumerate(zip(chunk, extras, strict=True)):
             found = {task: each[number] for task, each in explained.items()}
             if options.json:
-                print(json.dumps({"text": text, **_explained(found)}, ensure_ascii=False))
+                print(json.dumps({"text": text, **_explained(found), **extra}, ensure_ascii=False))
             else:
+                if extra:
+                    print(_figures(extra).rstrip())
                 for task, each in found.items():
                     before = f"{task}: " if task else ""
                     print(f"{before}{prediction_line(each.prediction, tasks[task], text)}\n{shown(each, colour=colour)}")

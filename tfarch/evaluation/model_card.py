@@ -53,7 +53,7 @@ def render_model_card(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> s
         "Accuracy, macro F1 (mean over the classes that occur), expected calibration error and negative log-likelihood, measured on the "
         "exported file. Latency: milliseconds of one text at a time, after warm-up.",
         "## Evaluation data",
-        of_each(lambda view, _: _evaluation_data(view)),
+        of_each(_evaluation_data),
         "## Training data",
         of_each(_training_data),
         "## Quantitative analyses",
@@ -81,11 +81,19 @@ def _details(report: Mapping[str, Any], bundle: Mapping[str, Any], tasks: Sequen
             ("SHA-256 of these weights", weights.get("sha256")),
             ("file", f"{at(bundle, 'model', 'file') or UNKNOWN}, {at(bundle, 'model', 'variant') or UNKNOWN}, {_size(bundle)}"),
             ("classes", " and ".join(_count(len(own["labels"]) if own.get("labels") else None) for own in tasks)),
-            ("longest text", f"{bundle['max_length']} tokens; the rest is cut" if bundle.get("max_length") else None),
+            ("longest text", _longest(bundle) if bundle.get("max_length") else None),
             ("trained on the machine", machine.get("cpu")),
             ("contact", None),
         ]
     )
+
+
+def _longest(bundle: Mapping[str, Any]) -> str:
+    """What becomes of a text of more tokens than the model reads."""
+    tokens = f"{bundle['max_length']} tokens"
+    if not bundle.get("long_texts"):
+        return f"{tokens}; the rest is cut"
+    return f"{tokens}; texts longer than {tokens} are answered by their passages; the figures are of the first {tokens}"
 
 
 def _intended(bundle: Mapping[str, Any]) -> str:
@@ -129,6 +137,10 @@ def _running(bundle: Mapping[str, Any]) -> str:
             "```python\nimport tensorflow as tf\nimport tensorflow_text  # registers the tokeniser's operations\n\n"
             f'model = tf.saved_model.load("bundle/{saved}")\nprint(model.signatures["serving_default"](tf.constant(["your text"])))\n```',
         ]
+    if bundle.get("long_texts"):
+        parts.append(
+            f"Only `tfarch` reads a long text by its passages: the interpreter and the SavedModel read its first {bundle.get('max_length')} tokens."
+        )
     return "\n\n".join(parts)
 
 
@@ -141,13 +153,18 @@ def _tensors(bundle: Mapping[str, Any]) -> str:
     return _table(["", "name", "type", "shape"], rows, align="---") if rows else f"Inputs and outputs: {UNKNOWN}."
 
 
-def _evaluation_data(report: Mapping[str, Any]) -> str:
+def _evaluation_data(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> str:
     data, variant = report.get("data") or {}, chosen_variant(report) or {}
+    longer, rows = data.get("over_long_test"), data.get("test")
     return _list(
         [
             ("name", data.get("name")),
             ("test rows in scope that were scored", _count(scored_rows(variant))),
             ("test rows out of scope", _count(data.get("out_of_scope_test"))),
+            (
+                f"test texts longer than {_count(bundle.get('max_length'))} tokens",
+                f"{longer:,} of {rows:,} ({100 * longer / rows:.1f} %)" if rows and longer is not None else None,
+            ),
             *((f"SHA-256 of {name}", digest) for name, digest in (data.get("sha256") or {}).items()),
         ]
     )

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 import tfarch
-from tfarch.config import Config
+from tfarch.config import Config, ExportConfig
 from tfarch.errors import InputError, TfarchError, unknown
 from tfarch.evaluation.model_card import render_model_card
 from tfarch.export.bundle import arrays_file, write_bundle
@@ -126,7 +126,7 @@ def _write(config: Config, trained: TrainedModel, folder: RunFolder, app: str, b
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
         if number == last:
             variant = _name(stage, config.export.ship, None)
-            _write_bundle(trained, model, folder, app, variant, beside / f"{variant}.tflite", config.export.example_texts)
+            _write_bundle(trained, model, folder, app, variant, beside / f"{variant}.tflite", config.export)
     folder.write_json(beside / MANIFEST, [asdict(each) for each in exported])
     return exported
 
@@ -159,10 +159,10 @@ def _write_tflite(file: Path, body: bytes, trained: TrainedModel, name: str, app
 
 
 def _write_bundle(
-    trained: TrainedModel, model: tf.keras.Model, folder: RunFolder, app: str, variant: str, shipped: Path, example_texts: bool
+    trained: TrainedModel, model: tf.keras.Model, folder: RunFolder, app: str, variant: str, shipped: Path, config: ExportConfig
 ) -> None:
     say("writing the bundle")
-    described = {task: _describe(task, each, example_texts) for task, each in trained.tasks.items()}
+    described = {task: _describe(task, each, config.example_texts) for task, each in trained.tasks.items()}
     shape = trained.any
     single = trained.tasks.get(SINGLE)
     description = {
@@ -170,6 +170,7 @@ def _write_bundle(
         "task": MULTITASK if single is None else CLASSIFICATION,
         "name": " and ".join(dict.fromkeys(each.data["name"] for each in trained.tasks.values())),
         "max_length": shape.max_length,
+        "long_texts": config.long_texts,
         "fixed_lengths": [],
         "tokeniser": {**shape.tokeniser.as_dict(), "file": VOCABULARY},
         "model": {"file": MODEL, "variant": variant, "probabilities": True},

@@ -57,6 +57,7 @@ class Prepared:
     train: Part  # in scope only
     valid: Part
     test: Part
+    over_long_test: int  # of its rows, those that are cut
 
     def facts(self) -> dict:
         """The report's section `data`."""
@@ -65,6 +66,7 @@ class Prepared:
             "train": len(self.train.texts),
             "valid": len(self.valid.texts),
             "test": len(self.test.texts),
+            "over_long_test": self.over_long_test,
             "classes": len(self.labels),
             "out_of_scope_test": int((self.test.targets < 0).sum()),
             "split": self.dataset.split,
@@ -139,7 +141,8 @@ def _prepared(task: str, dataset: Dataset, config: Config, cache: Path | None, s
             shown = [each for each in finding.examples if each.file not in finding.message]
             where = f" ({shown[0].file}, line {shown[0].line}; the verb check shows more)" if shown else ""
             say(f"warning: {task + ': ' if task else ''}{finding.message.rstrip('.')}{where}")
-    return Prepared(dataset, findings, labels, start, parts["train"].in_scope, parts["valid"], parts["test"])
+    over_long = int((lengths["test"] > data.max_length).sum())
+    return Prepared(dataset, findings, labels, start, parts["train"].in_scope, parts["valid"], parts["test"], over_long)
 
 
 def hashes(tasks: Mapping[str, Prepared]) -> dict[str, str]:

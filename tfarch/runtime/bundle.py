@@ -63,7 +63,7 @@ class Bundle:
 
     @property
     def max_length(self) -> int:
-        """Tokens of a text, [CLS] and [SEP] included; longer texts are cut."""
+        """Tokens of a text, [CLS] and [SEP] included; longer texts are cut, or with `long_texts` read by their passages."""
         return self.description["max_length"]
 
     @property
@@ -280,6 +280,8 @@ def _check_description(bundle: Bundle) -> None:
         _field(bundle, name, bool)
     if "shorten_addresses" in description["tokeniser"]:
         _field(bundle, "tokeniser.shorten_addresses", bool)
+    if "long_texts" in description:
+        _field(bundle, "long_texts", bool)
 
     hashes = _field(bundle, "files", dict)
     for name in hashes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tfarch.errors import BundleError
 from tfarch.runtime.head import Head
 from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.network import Network, checked, require_positive
+from tfarch.runtime.passages import Parts, of_texts
 from tfarch.runtime.scope import ScopeRule
 from tfarch.runtime.signature import OUTPUT, VECTOR
 from tfarch.runtime.tokeniser import Tokeniser
@@ -59,7 +61,7 @@ class Classifier:
         head: the last layer with the columns of classes that were added to the file's own; their labels are the last ones.
         added: gives the examples of these classes, when an explanation asks for them.
         rows: gives the training rows that are known, likewise.
-        bundle: the whole of bundle.json, for whoever wants to look.
+        bundle: the whole of bundle.json, for whoever wants to look; its `long_texts` is the default of all that takes texts.
 
     Raises:
         BundleError: the file does not fit the labels.
@@ -80,6 +82,7 @@ class Classifier:
         self.network, self.output = network, output
         self.labels = tuple(labels)
         self.bundle = dict(bundle or {})
+        self.long_texts = bool(self.bundle.get("long_texts"))
         self.out_of_scope, self._head = out_of_scope, head
         self._added, self._rows = added, rows
         own = network.widths.get(output)
@@ -98,38 +101,45 @@ class Classifier:
 
     @property
     def max_length(self) -> int:
-        """Tokens of a text, [CLS] and [SEP] included; longer texts are cut."""
+        """Tokens of a text, [CLS] and [SEP] included; longer texts are cut, or read by their passages (`long_texts`)."""
         return self.network.max_length
 
-    def probabilities(self, texts: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
+    def probabilities(self, texts: Sequence[str], *, batch_size: int = 32, long_texts: bool | None = None) -> np.ndarray:
         """Probabilities of the classes, float32 `[texts, classes]`, as `answers` gives them."""
         if self._head is not None:
-            return self.answers(texts, batch_size=batch_size)[0]
-        return self.network.of_texts(texts, (self.output,), batch_size=batch_size)[0]
+            return self.answers(texts, batch_size=batch_size, long_texts=long_texts)[0]
+        return self._outputs(texts, (self.output,), batch_size, long_texts)[0]
 
-    def vectors(self, texts: Sequence[str], *, batch_size: int = 32) -> np.ndarray:
+    def vectors(self, texts: Sequence[str], *, batch_size: int = 32, long_texts: bool | None = None) -> np.ndarray:
         """The encoder's vectors of the texts, float32 `[texts, width]`, as `answers` gives them.
 
         Raises:
             InputError: as `answers`.
             BundleError: the file was exported without them.
         """
-        return self.network.of_texts(texts, (VECTOR,), batch_size=batch_size)[0]
+        return self._outputs(texts, (VECTOR,), batch_size, long_texts)[0]
 
-    def answers(self, texts: Sequence[str], *, batch_size: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    def answers(self, texts: Sequence[str], *, batch_size: int = 32, long_texts: bool | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of the classes, float32 `[texts, classes]`, and text vectors, `[texts, width]`, in the order of `texts`; see `Network.of_texts`.
+
+        Args:
+            long_texts: a text that is too long for the model is answered by all of its passages, and not by its beginning; default: as the bundle says.
 
         Raises:
             InputError: a text that is not str (names its index), or one str where a list of them is expected.
             BundleError: the file was exported without text vectors.
         """
-        probabilities, vectors = self.network.of_texts(texts, (self.output, VECTOR), batch_size=batch_size)
+        probabilities, vectors = self._outputs(texts, (self.output, VECTOR), batch_size, long_texts)
         return self.extended(probabilities, vectors), vectors
 
-    def answers_of_ids(self, rows: Sequence[np.ndarray], *, batch_size: int = 32) -> tuple[np.ndarray, np.ndarray | None]:
-        """As `answers` for texts that are token ids already, int32 `[tokens]` each; the vectors are None where the file has none."""
+    def answers_of_ids(
+        self, rows: Sequence[np.ndarray], *, batch_size: int = 32, parts: Parts | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """As `answers` for texts that are token ids already, int32 `[tokens]` each, or for those whose `parts` they are; the vectors are None where the file
+        has none."""
         names = (self.output, VECTOR) if VECTOR in self.network.widths else (self.output,)
-        probabilities, *rest = self.network.of_ids(rows, names, batch_size=batch_size)
+        outputs = self.network.of_ids(rows, names, batch_size=batch_size)
+        probabilities, *rest = outputs if parts is None else parts.together(outputs, names, list(map(len, rows)))
         vectors = rest[0] if rest else None
         return self.extended(probabilities, vectors), vectors
 
@@ -137,8 +147,12 @@ class Classifier:
         """The network's probabilities of this task `[texts, own classes]` with those of the classes that were added."""
         return probabilities if self._head is None else self._head.extended(probabilities, vectors)
 
-    def predict(self, texts: Sequence[str], *, top: int = 3, batch_size: int = 32) -> list[Prediction]:
-        """The `top` most probable labels of each text, in the order of `texts`.
+    def _outputs(self, texts: Sequence[str], names: Sequence[str], batch_size: int, long_texts: bool | None) -> tuple[np.ndarray, ...]:
+        long_texts = self.long_texts if long_texts is None else long_texts
+        return of_texts(self.network, texts, names, long_texts=long_texts, batch_size=batch_size)
+
+    def predict(self, texts: Sequence[str], *, top: int = 3, batch_size: int = 32, long_texts: bool | None = None) -> list[Prediction]:
+        """The `top` most probable labels of each text, in the order of `texts`; `long_texts` as of `answers`.
 
         >>> tfarch.load("saved_models/customer_service/bundle").predict(["where is my card?"])[0].label  # doctest: +SKIP
         'card_arrival'
@@ -149,11 +163,16 @@ class Classifier:
         require_positive("top", top)
         texts, rule = checked(texts), self.out_of_scope
         if rule is not None and rule.score.needs_vectors:
-            return self.predictions(texts, *self.answers(texts, batch_size=batch_size), top=top)
-        return self.predictions(texts, self.probabilities(texts, batch_size=batch_size), None, top=top)
+            return self.predictions(texts, *self.answers(texts, batch_size=batch_size, long_texts=long_texts), top=top)
+        return self.predictions(texts, self.probabilities(texts, batch_size=batch_size, long_texts=long_texts), None, top=top)
 
     def predictions(self, texts: Sequence[str], probabilities: np.ndarray, vectors: np.ndarray | None, *, top: int = 3) -> list[Prediction]:
-        """What `predict` says of texts whose probabilities `[texts, classes]` and, where the rule needs them, vectors `[texts, width]` are known."""
+        """What `predict` says of texts whose probabilities `[texts, classes]` and, where the rule needs them, vectors `[texts, width]` are known.
+
+        Raises:
+            InputError: `top` under 1.
+        """
+        require_positive("top", top)
         rule = self.out_of_scope
         rejected = [None] * len(texts) if rule is None else rule.rejects(probabilities, vectors).tolist()
         return [self._prediction(*each, top) for each in zip(texts, probabilities, rejected, strict=True)]
@@ -167,10 +186,11 @@ class Classifier:
         method: Method | None = None,
         rows: KnownRows | None = None,
         batch_size: int = 32,
+        long_texts: bool | None = None,
     ) -> list[Explanation]:
         """Why each text is answered as it is: what its words count, the scope rule's score, and training rows that are near.
 
-        A text of n words costs n + 2 texts by occlusion, at most 66; what is explained is what `predict` says.
+        A text of n words costs n + 2 texts by occlusion, at most 66; one of p passages at most 512 + 2 p, or 3 p. What is explained is what `predict` says.
 
         >>> found = tfarch.load("saved_models/customer_service/bundle").explain(["where is my card?"])  # doctest: +SKIP
         >>> found[0].moving()[0].text  # doctest: +SKIP
@@ -181,6 +201,7 @@ class Classifier:
             nearest: training rows to show; 0: none.
             method: weighs the words; default: leaving them out, `tfarch.runtime.occlusion`.
             rows: the training rows to look among; default: those that the bundle holds.
+            long_texts: as of `answers`; a word of a passage counts in the text what it counts there, by the passage's share of the tokens.
 
         Raises:
             InputError: as `predict`.
@@ -190,8 +211,14 @@ class Classifier:
 
         require_positive("top", top)
         texts, rule = checked(texts), self.out_of_scope
-        located = [self.tokeniser.locate(text, self.max_length) for text in texts]
-        probabilities, vectors = self.answers_of_ids([each.ids for each in located], batch_size=batch_size)
+        long_texts = self.long_texts if long_texts is None else long_texts
+        parts = Parts.of(texts, self.tokeniser, self.max_length) if long_texts else Parts.whole(texts)
+        counts = parts.counts.tolist()
+        located = [
+            dataclasses.replace(self.tokeniser.locate(text, self.max_length), passages=counts[owner])
+            for text, owner in zip(parts.texts, parts.owners, strict=True)
+        ]
+        probabilities, vectors = self.answers_of_ids([each.ids for each in located], batch_size=batch_size, parts=parts)
         scopes: list[Scope | None] = [None] * len(texts)
         if rule is not None:
             scores = rule.score(probabilities, vectors).tolist()
@@ -200,7 +227,7 @@ class Classifier:
         rows = rows or (self.known_rows if nearest else None)
         missing = () if not nearest or (rows and vectors is not None) else (NO_VECTORS if rows else NO_ROWS,)
         neighbours = [()] * len(texts) if not nearest or missing else rows.nearest(vectors, nearest)
-        return explanations(located, predictions, scopes, neighbours, method or Occlusion(self, batch_size=batch_size), missing)
+        return explanations(parts, located, predictions, scopes, neighbours, method or Occlusion(self, batch_size=batch_size), missing)
 
     @functools.cached_property
     def known_rows(self) -> KnownRows | None:

@@ -5,6 +5,7 @@ How words are weighed is a method: `tfarch.runtime.occlusion` asks the file that
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ from tfarch.runtime.tokeniser import Located
 
 if TYPE_CHECKING:
     from tfarch.runtime.classifier import Prediction
+    from tfarch.runtime.passages import Parts
 
 NO_ROWS = "the training rows that are nearest cannot be shown: this bundle holds no texts of training rows (export.example_texts)"
 NO_VECTORS = "the training rows that are nearest cannot be found: this file gives no text vectors (export it again)"
@@ -168,6 +170,7 @@ class Method(Protocol):
 
 
 def explanations(
+    parts: Parts,
     located: Sequence[Located],
     predictions: Sequence[Prediction],
     scopes: Sequence[Scope | None],
@@ -175,31 +178,59 @@ def explanations(
     method: Method,
     missing: tuple[str, ...],
 ) -> list[Explanation]:
-    """Explanations of n texts from what is known of each, their words weighed by `method`; `missing` tells what is not known of any."""
-    found = []
+    """Explanations of n texts from what is known of each, the words of their `located` parts weighed by `method`; `missing` tells what is not known of any."""
+    weights: list[Weights] = []
     for start in range(0, len(located), _TOGETHER):
-        texts, asked = located[start : start + _TOGETHER], predictions[start : start + _TOGETHER]
-        for place, weights in enumerate(method(texts, [prediction.label for prediction in asked]), start):
-            text, words = located[place], len(located[place].spans)
-            cut = (f"only its first {words} words were read: the rest is beyond the model's longest text",) if text.cut else ()
-            found.append(
-                Explanation(
-                    prediction=predictions[place],
-                    label=weights.label or predictions[place].label,
-                    method=method.name,
-                    words=_words(text, weights),
-                    scope=scopes[place],
-                    nearest=neighbours[place],
-                    notes=(*cut, *weights.notes, *missing),
-                    completeness=weights.completeness,
-                )
+        owners = parts.owners[start : start + _TOGETHER]
+        weights += method(located[start : start + _TOGETHER], [predictions[owner].label for owner in owners])
+    shares = parts.shares([len(each.ids) for each in located]).tolist()
+    bounds = np.searchsorted(parts.owners, np.arange(parts.count + 1)).tolist()
+    found = []
+    for number, prediction in enumerate(predictions):
+        own = range(bounds[number], bounds[number + 1])
+        words = (word for part in own for word in _words(located[part], weights[part], parts.starts[part], shares[part]))
+        main = weights[max(own, key=lambda part: shares[part])]
+        found.append(
+            Explanation(
+                prediction=prediction,
+                label=main.label or prediction.label,
+                method=method.name,
+                words=tuple(words),
+                scope=scopes[number],
+                nearest=neighbours[number],
+                notes=(*_notes([(located[part], weights[part]) for part in own]), *missing),
+                completeness=_completeness([(weights[part], shares[part]) for part in own]),
             )
+        )
     return found
 
 
-def _words(text: Located, weights: Weights) -> tuple[Word, ...]:
-    scope = [None] * len(text.spans) if weights.scope is None else weights.scope.tolist()
-    return tuple(
-        Word(text.text[start:end], start, end, weight, pull)
-        for (start, end), weight, pull in zip(text.spans, weights.words.tolist(), scope, strict=True)
-    )
+def _words(text: Located, weights: Weights, at: int, share: float) -> list[Word]:
+    """The words of a part that begins at the place `at` of its text and has this share in it."""
+    scope = [None] * len(text.spans) if weights.scope is None else (share * weights.scope).tolist()
+    return [
+        Word(text.text[start:end], at + start, at + end, weight, pull)
+        for (start, end), weight, pull in zip(text.spans, (share * weights.words).tolist(), scope, strict=True)
+    ]
+
+
+def _notes(parts: Sequence[tuple[Located, Weights]]) -> list[str]:
+    """What is to be told of the parts of one text: of several, of how many."""
+    counts: Counter[str] = Counter()
+    for text, weights in parts:
+        words = len(text.spans)
+        cut = (f"only its first {words} words were read: the rest is beyond the model's longest text",) if text.cut else ()
+        counts.update((*cut, *weights.notes))
+    if len(parts) == 1:
+        return list(counts)
+    passages = f"it was read by its {len(parts)} passages: a word counts what it counts in its own, by the share of that in the text"
+    return [passages, *(f"of {count} of them: {note}" for note, count in counts.items())]
+
+
+def _completeness(parts: Sequence[tuple[Weights, float]]) -> Completeness | None:
+    """That of the parts of one text with their shares, put together as their words are."""
+    known = [(weights.completeness, share) for weights, share in parts if weights.completeness is not None]
+    if not known:
+        return None
+    sums = [sum(share * getattr(each, name) for each, share in known) for name in ("difference", "total", "tolerance")]
+    return Completeness(*sums, max(each.steps for each, _ in known))

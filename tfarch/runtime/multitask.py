@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tfarch.errors import InputError, unknown
 from tfarch.runtime.classifier import Classifier, Prediction
 from tfarch.runtime.network import Network, checked, require_positive
-from tfarch.runtime.passages import of_long_texts
-from tfarch.runtime.signature import VECTOR
+from tfarch.runtime.passages import of_texts
+from tfarch.runtime.signature import SINGLE, VECTOR
 
 
 class MultitaskClassifier(Mapping[str, Classifier]):
@@ -26,12 +26,30 @@ class MultitaskClassifier(Mapping[str, Classifier]):
     Args:
         network: the file that all of them read.
         tasks: a classifier for each, over this network.
-        bundle: the whole of bundle.json, for whoever wants to look.
+        bundle: the whole of bundle.json, for whoever wants to look; its `long_texts` is the default of all that takes texts.
     """
 
     def __init__(self, network: Network, tasks: Mapping[str, Classifier], *, bundle: Mapping[str, Any] | None = None):
         self.network, self.bundle = network, dict(bundle or {})
+        self.long_texts = bool(self.bundle.get("long_texts"))
         self._tasks = dict(tasks)
+
+    @classmethod
+    def of(cls, model: Classifier | MultitaskClassifier) -> MultitaskClassifier:
+        """What `load` gave as tasks by name; one task alone under `SINGLE`."""
+        return model if isinstance(model, MultitaskClassifier) else cls(model.network, {SINGLE: model}, bundle=model.bundle)
+
+    def only(self, task: str) -> MultitaskClassifier:
+        """The same with this task alone.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        if SINGLE in self:
+            raise InputError(f"task {task!r}: the model has one task, without a name", mend="leave it out")
+        if task not in self:
+            raise unknown("task", task, self)
+        return MultitaskClassifier(self.network, {task: self[task]}, bundle=self.bundle)
 
     def __getitem__(self, task: str) -> Classifier:
         return self._tasks[task]
@@ -42,28 +60,32 @@ class MultitaskClassifier(Mapping[str, Classifier]):
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def answers(self, texts: Sequence[str], *, batch_size: int = 32, long_texts: bool = False) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def answers(
+        self, texts: Sequence[str], *, batch_size: int = 32, long_texts: bool | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Each task's probabilities, float32 `[texts, classes]`, and text vectors, `[texts, width]`, in the order of `texts`.
 
         Args:
-            long_texts: a text that is too long for the model is answered by all of its passages, and not by its beginning.
+            long_texts: a text that is too long for the model is answered by all of its passages, and not by its beginning; default: as the bundle says.
 
         Raises:
             InputError: a text that is not str (names its index), or one str where a list of them is expected.
         """
         names = (*(task.output for task in self.values()), VECTOR)
-        of_texts = partial(of_long_texts, self.network) if long_texts else self.network.of_texts
-        *probabilities, vectors = of_texts(texts, names, batch_size=batch_size)
+        long_texts = self.long_texts if long_texts is None else long_texts
+        *probabilities, vectors = of_texts(self.network, texts, names, long_texts=long_texts, batch_size=batch_size)
         return {name: task.extended(own, vectors) for (name, task), own in zip(self.items(), probabilities, strict=True)}, vectors
 
-    def predict(self, texts: Sequence[str], *, top: int = 3, batch_size: int = 32) -> list[dict[str, Prediction]]:
-        """What each task says of each text: the `top` most probable labels, in the order of `texts`.
+    def predict(
+        self, texts: Sequence[str], *, top: int = 3, batch_size: int = 32, long_texts: bool | None = None
+    ) -> list[dict[str, Prediction]]:
+        """What each task says of each text: the `top` most probable labels, in the order of `texts`; `long_texts` as of `answers`.
 
         Raises:
             InputError: as `answers`; `top` under 1.
         """
         require_positive("top", top)
         texts = checked(texts)
-        probabilities, vectors = self.answers(texts, batch_size=batch_size)
+        probabilities, vectors = self.answers(texts, batch_size=batch_size, long_texts=long_texts)
         found = [task.predictions(texts, probabilities[name], vectors, top=top) for name, task in self.items()]
         return [dict(zip(self, each, strict=True)) for each in zip(*found, strict=True)]

@@ -5,7 +5,8 @@ it on words. A word counts the drop of the answer's log-odds, log p / (1 - p): R
 probability itself, or its logarithm, hardly moves where the model is sure of its answer; log-odds move as much there as anywhere, and for and against
 have the same unit.
 
-n words cost n + 1 texts. Over `MOST_STRETCHES` words, neighbours are left out together and share what their stretch counts.
+n words cost n + 1 texts. Over `MOST_STRETCHES` words, or over its part of `MOST_OF_A_TEXT` of a passage's, neighbours are left out together and share what
+their stretch counts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tfarch.runtime.classifier import Classifier
 
 MOST_STRETCHES = 64
+MOST_OF_A_TEXT = 512  # of all passages of a text together, but for one of each
 _LEAST = 1e-12  # a probability below this counts as this
 
 
@@ -41,7 +43,7 @@ class Occlusion:
 
     def __call__(self, texts: Sequence[Located], labels: Sequence[str]) -> list[Weights]:
         """The weights of each text's words for the label that stands beside it; all texts of a call share the batches of the file."""
-        cuts = [stretches(len(text.spans), MOST_STRETCHES) for text in texts]
+        cuts = [stretches(len(text.spans), max(1, min(MOST_STRETCHES, MOST_OF_A_TEXT // text.passages))) for text in texts]
         rows = [row for text, parts in zip(texts, cuts, strict=True) for row in (text.ids, *(without(text, part) for part in parts))]
         probabilities, vectors = self._classifier.answers_of_ids(rows, batch_size=self._batch_size)
         rule, found, start = self._classifier.out_of_scope, [], 0

@@ -42,6 +42,7 @@ class Located:
     words: the number of the word that each id is a piece of, int64 `[tokens]`; -1 for [CLS] and [SEP].
     spans: start and end of each word in the text; words that are cut off have none.
     cut: whether words were cut off.
+    passages: how many a longer text was taken apart into, of which this is one.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Located:
     words: np.ndarray
     spans: tuple[tuple[int, int], ...]
     cut: bool
+    passages: int = 1
 
 
 FLAGS = ("lowercase", "strip_accents", "shorten_addresses")

@@ -16,7 +16,7 @@ from tfarch.errors import InputError
 from tfarch.quiet import quiet
 from tfarch.runtime import load
 from tfarch.runtime.multitask import MultitaskClassifier
-from tfarch.runtime.passages import of_long_texts
+from tfarch.runtime.passages import of_texts
 from tfarch.runtime.signature import VECTOR
 
 EVERYTHING = "all"  # the topic of a model that knows none
@@ -71,6 +71,7 @@ class Reader:
             labels = ", ".join(self.sentiment.labels)
             raise InputError(f"its sentiments are {labels}: none of them is {NEGATIVE}, or {POSITIVE}", file=bundle)
         self._negative, self._positive = ends
+        self._long_texts = model.bundle.get("long_texts", True)  # an older bundle does not say
         self._networks = [model.network, *(each.network for each in others)]
         self._pool = ThreadPoolExecutor(len(self._networks), thread_name_prefix="reader")
         digest = hashlib.sha256(repr(sorted(model.bundle["files"].items())).encode()).hexdigest()
@@ -90,7 +91,9 @@ class Reader:
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         shares = [order[first :: len(self._networks)] for first in range(len(self._networks))]
         found = self._pool.map(
-            lambda network, share: of_long_texts(network, [texts[number] for number in share], outputs, batch_size=_BATCH),
+            lambda network, share: of_texts(
+                network, [texts[number] for number in share], outputs, long_texts=self._long_texts, batch_size=_BATCH
+            ),
             self._networks,
             shares,
         )
@@ -106,5 +109,5 @@ class Reader:
 
     def moving_words(self, texts: Sequence[str], most: int = 3) -> list[list[dict[str, Any]]]:
         """The words that made each text's sentiment what it is, `{"word", "weight"}`, by leaving each out (see `tfarch.runtime.occlusion`)."""
-        found = self.sentiment.explain(texts, nearest=0) if texts else []
+        found = self.sentiment.explain(texts, nearest=0, long_texts=self._long_texts) if texts else []
         return [[{"word": word.text, "weight": round(each.moved(word), 3)} for word in each.moving()[:most]] for each in found]
