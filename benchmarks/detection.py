@@ -84,7 +84,7 @@ def main() -> int:
         items = _headlines(options.headlines, options.since)
         # Whole days, no hours: the usual needs more days to be known.
         daily = {"bucket_minutes": 1440, "history_days": 120, "keep_days": 365, "lateness_hours": 0, "jump_hours": 24 * 14, "cooldown_hours": 24,
-                 "resolve_hours": 48, "refit_days": 28, "silent_feeds_per_day": 0.0}  # fmt: skip
+                 "refit_days": 28, "silent_feeds_per_day": 0.0}  # fmt: skip
         surges = SurgeSettings(per_topic_week=0.25, history_days=120, shortest_hours=24, longest_hours=72, apart_days=7)
         judged = dict(zip((item.id for item in items), reader.judge([item.text for item in items]), strict=True))
         frequent = _frequent(items, judged, reader.topics)
@@ -191,9 +191,7 @@ def _alerts(stream: Stream, settings: WatchSettings) -> list[dict[str, Any]]:
 def _every(stream: Stream, asked: float) -> list[dict[str, Any]]:
     begin, end = parse_time(stream.truth["start"]), parse_time(stream.truth["end"])
     counts: dict[int, int] = defaultdict(int)
-    totals = np.bincount(
-        [judgement.topic for _, judgement in stream.items if judgement.topic is not None], minlength=len(stream.topics)
-    )
+    totals = np.bincount([judgement.topic for _, judgement in stream.items if judgement.topic is not None], minlength=len(stream.topics))
     alerts = []
     for item, judgement in stream.items:
         if judgement.topic is None:

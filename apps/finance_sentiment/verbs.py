@@ -14,6 +14,19 @@ from tfarch.errors import InputError
 
 DEFAULT_BUNDLE = Path("saved_models/finance_sentiment/bundle")
 DEFAULT_STATE = Path("saved_models/finance_sentiment/watch.sqlite")
+_PLACES = """\
+places of --input; an item is a JSON object {"id", "time", "text", "publisher"}, its id one that its publisher uses once:
+  FILE, FOLDER                 JSON Lines; what is named .json may be one JSON document
+  https://HOST/PATH            an RSS or Atom feed: looked at once; with --follow, every --every SECONDS
+  listen:[HOST:]PORT           POST /items takes items over HTTP, on this machine alone unless a HOST is named:
+                               an object or a list of them as application/json, JSON Lines as application/x-ndjson.
+                               202 {"accepted": n}: all are stored. 503 with Retry-After: send all of them again.
+                               400, 413, 415: no JSON, too much at a time, another type. GET /health: 200 if it lives
+  kafka://HOST:PORT/TOPIC      with [,HOST:PORT...] and [?group=NAME], and tfarch[kafka]: from the oldest message that is
+                               left, or where the state left it, to where it ends now; with --follow, on from there
+  python:MODULE:FUNCTION       a source of your own: FUNCTION(reading) gives one, see apps.finance_sentiment.stream.source;
+                               reading.follow is --follow
+"""
 
 
 def _watch_options(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +36,13 @@ def _watch_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="PLACE",
         help="where items come from: a file or folder of JSON Lines, - for standard input (default), the http(s) address of an RSS or Atom feed, listen:PORT, "
-        "kafka://HOST:PORT/TOPIC; repeatable",
+        "kafka://HOST:PORT/TOPIC, python:MODULE:FUNCTION; repeatable, see below",
     )
-    add("--follow", action="store_true", help="wait for more where a file or folder ends")
+    add(
+        "--follow",
+        action="store_true",
+        help="go on where a file, folder, feed or Kafka topic ends for now; without it each is read once, and the watch ends",
+    )
     add("--every", type=float, default=300.0, metavar="SECONDS", help="between two looks at a feed (default 300)")
     add("--bundle", type=Path, default=DEFAULT_BUNDLE, metavar="DIR", help=f"the model (default {DEFAULT_BUNDLE})")
     add(
@@ -47,7 +64,7 @@ def _watch_options(parser: argparse.ArgumentParser) -> None:
     add("--no-words", action="store_true", help="leave out which words made a headline's sentiment")
     add("--view", action="store_true", help="show topics and alerts on the terminal as they are now")
     settings = [f"  {name:<28} {text} [{default}]" for name, default, text in WatchSettings.fields()]
-    parser.epilog = "\n".join(["settings of the watch, with --watch NAME=VALUE (default in brackets):", *settings])
+    parser.epilog = "\n".join([_PLACES, "settings of the watch, with --watch NAME=VALUE (default in brackets):", *settings])
 
 
 def _watch(options: argparse.Namespace, config: Config) -> int:

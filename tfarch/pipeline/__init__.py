@@ -42,7 +42,10 @@ def check(data: str | Path | None = None, *, config: Config | None = None, setti
     from tfarch.data.tasks import load_tasks
 
     config = settled(data, config, settings)
-    found = {task: (dataset, tables.check(dataset, config.data)) for task, dataset in load_tasks(config.data, config.seed, config.train.task_weights).items()}
+    found = {
+        task: (dataset, tables.check(dataset, config.data))
+        for task, dataset in load_tasks(config.data, config.seed, config.train.task_weights).items()
+    }
     return found.get(SINGLE, found)
 
 

@@ -14,8 +14,8 @@ alarms by the one rule of `advance`. `bursts` looks back over a history instead.
 # The modules of detectors are imported for their names in the registry, too.
 from apps.finance_sentiment.detection.alarm import advance, alarms
 from apps.finance_sentiment.detection.baseline import Baseline
-from apps.finance_sentiment.detection.calibration import Calibration, calibrate
-from apps.finance_sentiment.detection.count_cusum import NegativeBinomialCusum, PoissonCusum
+from apps.finance_sentiment.detection.calibration import Calibration, Simulation, calibrate
+from apps.finance_sentiment.detection.count_cusum import NegativeBinomialCusum, PoissonCusum, odds_of_calm
 from apps.finance_sentiment.detection.cusum import Cusum
 from apps.finance_sentiment.detection.delays import Delays, expected_delays
 from apps.finance_sentiment.detection.detector import DETECTORS, Detector, detector_from_dict, make_detector
@@ -24,7 +24,7 @@ from apps.finance_sentiment.detection.ewma import Ewma
 from apps.finance_sentiment.detection.kleinberg import Burst, bursts
 from apps.finance_sentiment.detection.page_hinkley import PageHinkley
 from apps.finance_sentiment.detection.ratio import Ratio
-from apps.finance_sentiment.detection.sampling import gamma_poisson, resampled_days
+from apps.finance_sentiment.detection.sampling import gamma_poisson
 
 __all__ = [
     "DETECTORS",
@@ -39,6 +39,7 @@ __all__ = [
     "PageHinkley",
     "PoissonCusum",
     "Ratio",
+    "Simulation",
     "advance",
     "alarms",
     "bursts",
@@ -47,6 +48,6 @@ __all__ = [
     "expected_delays",
     "gamma_poisson",
     "make_detector",
+    "odds_of_calm",
     "ordinary_days",
-    "resampled_days",
 ]

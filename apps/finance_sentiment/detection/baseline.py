@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.finance_sentiment.detection.dispersion import dispersion_size, ordinary_days
+from apps.finance_sentiment.detection.dispersion import LARGEST_SIZE, dispersion_of_days, dispersion_size, ordinary_days
 from apps.finance_sentiment.detection.drift import Days, fitting_half_life, followed, smooth_start, unsure
 from apps.finance_sentiment.detection.shrinkage import weekly_rates
 from apps.finance_sentiment.detection.week import DAY, HOURS, buckets_of_a_day, hour_of_week
@@ -21,7 +21,7 @@ from tfarch.errors import InputError
 
 LEAST_DAYS, WHOLE_WEEK = 3, 7
 _SHARE_EVIDENCE = 20.0  # items: how strongly a topic's share of negatives is drawn to that of all
-_ARRAYS = ("rates", "share", "size", "evidence", "left_out")
+_ARRAYS = ("rates", "share", "size", "day_size", "evidence", "left_out")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Baseline:
     rates: items expected in a bucket that begins in that hour of the week, `[168, topics]`.
     share: of them that are negative, 0 to 1, `[topics]`.
     size: dispersion of a bucket's negatives `[topics]`, their variance being mean + mean^2 / size.
+    day_size: how much the buckets of a day rise and fall together `[topics]`, see `dispersion_of_days`; `LARGEST_SIZE` or more: not at all.
     evidence: items that level and share rest on, `[topics]`.
     left_out: days of the history that were no example of the usual, `[topics]`.
     half_life_days: of observation, after which an item counts half; infinite where the baseline forgets nothing.
@@ -44,6 +45,7 @@ class Baseline:
     rates: np.ndarray
     share: np.ndarray
     size: np.ndarray
+    day_size: np.ndarray
     evidence: np.ndarray
     left_out: np.ndarray
     half_life_days: float = math.inf
@@ -107,24 +109,29 @@ class Baseline:
             items, bad = (np.where(seen, each, 0.0).sum(axis=0) for each in (counts, negatives))
             common = (bad.sum() + 0.5) / (items.sum() + 1.0)
             share = (bad + _SHARE_EVIDENCE * common) / (items + _SHARE_EVIDENCE)
-            days = Days(*(_by(day, len(ordinary), each * seen) for each in (counts, negatives, rates[hours], np.full(counts.shape, 1.0 / a_day))))
-            if fit:  # the first knows no extreme day yet
+            days = Days(
+                *(_by(day, len(ordinary), each * seen) for each in (counts, negatives, rates[hours], np.full(counts.shape, 1.0 / a_day)))
+            )
+            if fit == 1:  # the first knew no extreme day, and what was chosen stays: rates and level are of one half-life
                 half_life = fitting_half_life(days, share, clumping) if half_life_days is None else half_life_days
-            shares = np.broadcast_to(share, ordinary.shape)
+            level, shares = np.ones(ordinary.shape), np.broadcast_to(share, ordinary.shape)
             if math.isfinite(half_life):
                 level, shares, _ = followed(days, half_life, smooth_start(days, half_life, share))
+                level /= (days.expected * level).sum(axis=0) / np.maximum(days.expected.sum(axis=0), 1e-9)
             expected = np.where(recorded, rates[hours] * level[day], 0.0)
             clumping = max(1.0, float(np.where(seen, (counts - expected) ** 2, 0.0).sum() / np.where(seen, expected, 0.0).sum()))
-            ordinary = ordinary_days(counts, expected, day) & ordinary_days(negatives, expected * shares[day], day)
+            even = np.where(recorded, rates[hours], 0.0)
+            ordinary = ordinary_days(counts, even, day) & ordinary_days(negatives, even * share, day)
             seen = recorded & ordinary[day]
         # A cell's own counts have a weight in its rate, and a negative is one of them: by so much are residuals of negatives too small.
         leverage = share * (2.0 * weight - weight**2) / np.maximum(exposures, 1.0)
         size = dispersion_size(negatives, expected * shares[day], seen, np.minimum(leverage, 0.9)[hours])
+        day_size = np.minimum(dispersion_of_days(negatives, expected * shares[day], size, seen, day), LARGEST_SIZE)
         left_out, evidence = (~ordinary).sum(axis=0), np.maximum(items, 1.0)
         if math.isfinite(half_life):
             _, _, known = followed(days, half_life, unsure(days, share))
             rates, share, evidence = rates * known.level, known.share, np.maximum(known.items, 1.0)
-        return cls(bucket_seconds, rates, share, size, evidence, left_out, half_life)
+        return cls(bucket_seconds, rates, share, size, day_size, evidence, left_out, half_life)
 
     def volume(self, times: np.ndarray) -> np.ndarray:
         """Expected items `[n, topics]` of the buckets that hold the times `[n]`, in seconds since 1970."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from apps.finance_sentiment.detection.alarm import advance
 from apps.finance_sentiment.detection.detector import Detector, detector_from_dict
-from apps.finance_sentiment.detection.sampling import Sampler, gamma_poisson
+from apps.finance_sentiment.detection.sampling import gamma_poisson
 from apps.finance_sentiment.detection.week import buckets_of_a_day
 from tfarch.errors import InputError
 
@@ -71,6 +71,40 @@ class Calibration:
         return cls(**{**record, **arrays, "detector": detector_from_dict(record["detector"])})
 
 
+@dataclass(frozen=True)
+class Simulation:
+    """How many streams are simulated for a threshold, and for how many buckets their alarms count."""
+
+    a_day: int  # buckets
+    counted: int
+    streams: int
+    asked: str
+
+    @classmethod
+    def of(cls, false_alarms_per_day: float, relative_error: float, bucket_seconds: int, *, period: int | None = None) -> Simulation:
+        """What `calibrate` needs for these arguments of its; `period` is that of its means in buckets, a week without one."""
+        a_day = buckets_of_a_day(bucket_seconds)
+        period = period or 7 * a_day
+        counted = period * math.ceil(COUNTED_DAYS * a_day / period)  # whole periods, so that no hour of the week counts more often
+        days = math.ceil(1.0 / (relative_error**2 * false_alarms_per_day))  # alarms are rare, so their number is near to Poisson
+        asked = f"{false_alarms_per_day:g} false alarms per day to {relative_error:.1%}"
+        return cls(a_day, counted, max(_FEWEST_STREAMS, math.ceil(days * a_day / counted)), asked)
+
+    def require_affordable(self) -> None:
+        """Refuses what would take hours.
+
+        Raises:
+            InputError: too many buckets.
+        """
+        buckets = (WARM_UP_DAYS * self.a_day + self.counted) * self.streams
+        if buckets > _MOST_BUCKETS:
+            fits = next((each for each in range(1, 1441) if 1440 % each == 0 and buckets / self.a_day * 1440 / each <= _MOST_BUCKETS), None)
+            longer = f"buckets of {fits} minutes or more, or " if fits else ""
+            raise InputError(
+                f"{self.asked} need {buckets / self.a_day:,.0f} simulated days of {self.a_day} buckets", mend=f"{longer}more false alarms"
+            )
+
+
 def calibrate(
     detector: Detector,
     mean: np.ndarray,
@@ -80,7 +114,7 @@ def calibrate(
     bucket_seconds: int,
     cooldown_buckets: int = 0,
     relative_error: float = 0.03,
-    sampler: Sampler | None = None,
+    day_size: np.ndarray | None = None,
     seed: int = 0,
 ) -> Calibration:
     """The smallest thresholds with no more false alarms than asked, to a thousandth of the threshold or half a percent of the rate.
@@ -97,7 +131,7 @@ def calibrate(
         cooldown_buckets: after an alarm, in which there is no other.
         relative_error: standard error of the rate of alarms in relation to it, from which follows how many days are simulated; what it came
             to is stated, and is somewhat more where alarms clump.
-        sampler: of streams, from `sampling.py`; `gamma_poisson(mean, size)` without one.
+        day_size: how much the buckets of a day rise and fall together, `[topics]`, see `gamma_poisson`; None: not at all.
 
     Raises:
         InputError: more false alarms asked than there can be, or so few that too many days would have to be simulated.
@@ -109,22 +143,18 @@ def calibrate(
         raise InputError(f"{false_alarms_per_day} false alarms per day", mend=f"above 0, and below the {most:g} that there can be")
     if not 0.0 < relative_error < 1.0:
         raise InputError(f"relative error is {relative_error}", mend="above 0 and below 1")
-    counted = len(mean) * math.ceil(COUNTED_DAYS * a_day / len(mean))  # whole periods, so that no hour of the week counts more often
-    days = math.ceil(1.0 / (relative_error**2 * false_alarms_per_day))  # alarms are rare, so their number is near to Poisson
-    streams = max(_FEWEST_STREAMS, math.ceil(days * a_day / counted))
+    needed = Simulation.of(false_alarms_per_day, relative_error, bucket_seconds, period=len(mean))
+    needed.require_affordable()
+    counted, streams = needed.counted, needed.streams
     buckets = WARM_UP_DAYS * a_day + counted
-    if buckets * streams > _MOST_BUCKETS:
-        needed = f"{buckets * streams / a_day:,.0f} simulated days of {a_day} buckets"
-        raise InputError(
-            f"{false_alarms_per_day} false alarms per day to {relative_error:.1%} need {needed}",
-            mend="more false alarms, longer buckets or a larger relative error",
-        )
-    sampler, rng = sampler or gamma_poisson(mean, size), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
+    day_size = np.full(size.shape, np.inf) if day_size is None else np.asarray(day_size, np.float64)
     together = max(1, _AT_ONCE // (buckets * streams))
     found = []
     for first in range(0, mean.shape[1], together):
         topics = slice(first, first + together)
-        trial = _Trial(detector, *sampler(rng, buckets, streams, topics), size[topics], counted, a_day, cooldown_buckets)
+        drawn = gamma_poisson(rng, mean[:, topics], size[topics], buckets, streams, day_size=day_size[topics], a_day=a_day)
+        trial = _Trial(detector, *drawn, size[topics], counted, a_day, cooldown_buckets)
         found.append(_smallest(trial, false_alarms_per_day))
     threshold, rates, errors = map(np.concatenate, zip(*found, strict=True))
     return Calibration(detector, threshold, float(false_alarms_per_day), rates, errors, bucket_seconds, cooldown_buckets)

@@ -16,6 +16,23 @@ from apps.finance_sentiment.detection.detector import Detector, bounded, detecto
 _LEAST_DISPERSION = 1e-12  # 1 / size that stands for 0: the formula then differs from Poisson's by as little
 
 
+def log_likelihood_ratio(count: np.ndarray, mean: np.ndarray, size: np.ndarray, ratio: float) -> np.ndarray:
+    """That a negative binomial of this size has `ratio` times the mean, against the mean itself; of the shape that the arguments broadcast to."""
+    dispersion = np.maximum(1.0 / np.asarray(size, np.float64), _LEAST_DISPERSION)
+    usual, raised = dispersion * mean, dispersion * mean * ratio
+    weight = math.log(ratio) + np.log1p(usual) - np.log1p(raised)
+    return count * weight - np.log1p((raised - usual) / (1.0 + usual)) / dispersion
+
+
+def odds_of_calm(counts: np.ndarray, mean: np.ndarray, size: float, ratio: float) -> float:
+    """Logarithm of the odds that the mean is the usual one again and no longer `ratio` times as high, since the moment that says so best.
+
+    Page's test (1954) for the change back, of counts `[buckets]` of means `[buckets]`.
+    """
+    against = np.concatenate([[0.0], np.cumsum(-log_likelihood_ratio(counts, mean, np.float64(size), ratio))])
+    return float(against[-1] - against.min())
+
+
 @detector("poisson_cusum")
 @dataclass(frozen=True)
 class PoissonCusum(Detector):
@@ -50,9 +67,5 @@ class NegativeBinomialCusum(Detector):
         bounded("negative_binomial_cusum", "ratio", self.ratio, 1.0)
 
     def step(self, state: np.ndarray, count: np.ndarray, mean: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        dispersion = np.maximum(1.0 / np.asarray(size, np.float64), _LEAST_DISPERSION)
-        usual, raised = dispersion * mean, dispersion * mean * self.ratio
-        weight = math.log(self.ratio) + np.log1p(usual) - np.log1p(raised)
-        allowance = np.log1p((raised - usual) / (1.0 + usual)) / dispersion
-        total = np.maximum(state[..., 0] + count * weight - allowance, 0.0)
+        total = np.maximum(state[..., 0] + log_likelihood_ratio(count, mean, size, self.ratio), 0.0)
         return total[..., None].copy(), total

@@ -25,10 +25,12 @@ class Detector(abc.ABC):
     """A frozen dataclass of a detector's settings; its statistic is never below 0.
 
     name: as the registry knows it.
+    neutral: what the statistic is, at most, where nothing is more than usual.
     cells: how many numbers it remembers of a stream.
     """
 
     name: ClassVar[str]
+    neutral: ClassVar[float] = 0.0
 
     @property
     def cells(self) -> int:

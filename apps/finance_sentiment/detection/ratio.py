@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ class Ratio(Detector):
     The constant c keeps one item where 0.05 were expected from being twenty times the usual: with c = 1 it is 1.9 times. The state is two
     rings, counts and means, and the place in them that is written next.
     """
+
+    neutral: ClassVar[float] = 1.0
 
     window: int = 24  # buckets: a day of hours
     constant: float = 1.0  # c, in items

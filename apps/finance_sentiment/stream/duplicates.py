@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 from apps.finance_sentiment.stream.headline import Words, words_of
 from apps.finance_sentiment.stream.item import Item
-from apps.finance_sentiment.stream.likeness import same_news, similarity
+from apps.finance_sentiment.stream.likeness import OTHER_FAMILY, SAME_FAMILY, same_news, similarity
 from apps.finance_sentiment.stream.publishers import Families
 from apps.finance_sentiment.stream.sketch_index import SketchIndex
 
 WINDOW_SECONDS = 48 * 3600.0
 MOST = 200_000  # 1.2 kB each where they are headlines
 _RECENT = 63  # items by which it is told what time it is in the stream
+_MOST_OF_ID = 8  # items of one id that are remembered, of several publishers or of none
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Duplicate:
 class _Entry:
     """What is remembered of an item.
 
+    id: by which it is remembered: the item's, but where another item has that already.
+    name: the item's id.
     until: the event time by which it counts as old: its own, but for one that is far off the stream's.
     text: a hash of its text.
     of: the id of the item that it repeats; its own where it repeats none.
@@ -47,6 +50,7 @@ class _Entry:
     """
 
     id: str
+    name: str
     time: float
     until: float
     publisher: str
@@ -61,6 +65,10 @@ _FIELDS = ("order", "id", "time", "until", "publisher", "text", "of")  # of an e
 
 class Duplicates:
     """Remembers items for a window of event time, and finds what repeats one of them.
+
+    An id is a publisher's: an item of it is the same, or an edit. Where publishers of two families, or nobody by name, use the same id, the texts must be
+    alike too; else they are two items. An item that came with a time far ahead of the stream's, and comes again with another, is news: the first one could not be
+    counted.
 
     `find` an item, then `add` it, whatever it was. Memory is bounded: of more than `most` the oldest by event time go, and so does what is older than the
     window. What time it is in the stream is the lower median of the last 63 items' times, so that an item from the far future flushes nothing; it is
@@ -78,12 +86,13 @@ class Duplicates:
         self.window_seconds, self.most = window_seconds, most
         self._families = Families(families)
         self._entries: dict[str, _Entry] = {}  # in the order in which they came
+        self._others: dict[str, list[str]] = {}  # an item's id -> of the entries that have it and are remembered by another
         self._by_words = SketchIndex()
         self._oldest: list[tuple[float, int, str]] = []  # a heap; an entry that was replaced is still in it, with its order
         self._untaken: dict[str, _Entry | dict[str, Any]] = {}  # or the row that says that it is forgotten
         self._taken: set[str] = set()  # ids of which somebody keeps a row
         self._order = 0
-        self._looked_up: tuple[Item, str, Words, Duplicate | None] | None = None  # for add, after find
+        self._looked_up: tuple[Item, str, Words, Duplicate | None, _Entry | None] | None = None  # for add, after find
 
     @classmethod
     def restored(cls, rows: Iterable[Mapping[str, Any]], **settings: Any) -> Duplicates:
@@ -98,7 +107,7 @@ class Duplicates:
             duplicates._remove(row["id"])
             if "forgotten" not in row:
                 words = Words(array("I", row["words"]), bytes(map(int, row["kinds"])), row["update"], row["cased"])
-                duplicates._insert(_Entry(words=words, **{name: row[name] for name in _FIELDS}))
+                duplicates._insert(_Entry(name=row.get("name", row["id"]), words=words, **{name: row[name] for name in _FIELDS}))
             duplicates._order = row["order"]
             duplicates._note([row])
         duplicates._untaken.clear()
@@ -114,16 +123,22 @@ class Duplicates:
         return self._look_up(item)[2]
 
     def add(self, item: Item) -> None:
-        """Remembers an item: it takes the place of the one of its id. One that says the same changes nothing."""
-        text, words, duplicate = self._look_up(item)
+        """Remembers an item: it takes the place of the one that it is an edit of. One that says the same changes nothing."""
+        text, words, duplicate, known = self._look_up(item)
         self._looked_up = None
         if duplicate is not None and duplicate.kind == "id":
             return
-        of = item.id if duplicate is None else duplicate.of if duplicate.kind == "text" else self._entries[item.id].of
-        self._remove(item.id)
+        of = item.id if duplicate is None else duplicate.of if duplicate.kind == "text" else known.of
+        key = item.id if known is None else known.id
+        if known is not None:
+            self._remove(key)
+        for old in self._others.get(item.id, ())[: 2 - _MOST_OF_ID]:
+            self._remove(old)
+        while key in self._entries:
+            key = f"{key}\x1e{text}"
         now = self._now(item.time)
         until = max(min(item.time, now), now - self.window_seconds)
-        entry = _Entry(item.id, item.time, until, item.publisher, text, words, of, self._next())
+        entry = _Entry(key, item.id, item.time, until, item.publisher, text, words, of, self._next())
         self._insert(entry)
         self._untaken[entry.id] = entry
         self._forget(now)
@@ -138,16 +153,37 @@ class Duplicates:
         self._note(rows)
         return rows
 
-    def _look_up(self, item: Item) -> tuple[str, Words, Duplicate | None]:
+    def _look_up(self, item: Item) -> tuple[str, Words, Duplicate | None, _Entry | None]:
+        """A hash of the text, its words, what it repeats, and the entry whose place it takes."""
         if self._looked_up is None or self._looked_up[0] is not item:
             text = hashlib.blake2b(" ".join(item.text.split()).encode("utf-8", "replace"), digest_size=8).hexdigest()
             words = words_of(item.text, item.publisher, self._families)
-            self._looked_up = (item, text, words, self._duplicate(item, text, words))
+            known = self._known(item, text, words)
+            if known is None or _is_mended(known, item, text, self.window_seconds):
+                duplicate = self._repeated(item, words)
+            else:
+                kind, alike = ("id", 1.0) if known.text == text else ("edit", similarity(known.words, words))
+                duplicate = Duplicate(kind, item.id, alike)
+            self._looked_up = (item, text, words, duplicate, known)
         return self._looked_up[1:]
 
-    def _duplicate(self, item: Item, text: str, words: Words) -> Duplicate | None:
-        if known := self._entries.get(item.id):
-            return Duplicate("id", item.id, 1.0) if known.text == text else Duplicate("edit", item.id, similarity(known.words, words))
+    def _known(self, item: Item, text: str, words: Words) -> _Entry | None:
+        """The entry of this very item."""
+        keys = [item.id, *self._others.get(item.id, ())]
+        entries = [self._entries[key] for key in keys if key in self._entries and self._entries[key].name == item.id]
+        if not entries:
+            return None
+        family = self._families.of(item.publisher)
+        others = [self._families.of(entry.publisher) for entry in entries]
+        found = [entry for entry in entries if entry.text == text]
+        found += [entry for entry, other in zip(entries, others, strict=True) if family and other == family]
+        if not found:
+            least = [OTHER_FAMILY if family and other else SAME_FAMILY for other in others]
+            found = [entry for entry, alike in zip(entries, least, strict=True) if similarity(entry.words, words) >= alike]
+        return found[0] if found else None
+
+    def _repeated(self, item: Item, words: Words) -> Duplicate | None:
+        """The same news as another item."""
         family = self._families.of(item.publisher)
         best, of = 0.0, None
         for name in self._by_words.similar(words.hashes):
@@ -168,12 +204,18 @@ class Duplicates:
 
     def _insert(self, entry: _Entry) -> None:
         self._entries[entry.id] = entry
+        if entry.id != entry.name:
+            self._others.setdefault(entry.name, []).append(entry.id)
         self._by_words.add(entry.words.hashes, entry.id)
         heapq.heappush(self._oldest, (entry.until, entry.order, entry.id))
 
     def _remove(self, name: str) -> None:
         if entry := self._entries.pop(name, None):
             self._by_words.remove(entry.words.hashes, name)
+            if name != entry.name:
+                self._others[entry.name].remove(name)
+                if not self._others[entry.name]:
+                    del self._others[entry.name]
             self._untaken.pop(name, None)
             if name in self._taken:
                 self._untaken[name] = {"order": self._next(), "id": name, "forgotten": True}
@@ -212,7 +254,12 @@ class Duplicates:
         return self._order
 
 
+def _is_mended(known: _Entry, item: Item, text: str, window_seconds: float) -> bool:
+    """Whether the item had come with a time that was far ahead of the stream's, and now has an earlier one."""
+    return known.text == text and known.time - known.until > window_seconds and known.time - item.time > window_seconds
+
+
 def _row(entry: _Entry) -> dict[str, Any]:
     words = entry.words
-    row = {name: getattr(entry, name) for name in _FIELDS}
+    row = {name: getattr(entry, name) for name in _FIELDS} | ({"name": entry.name} if entry.name != entry.id else {})
     return row | {"words": list(words.hashes), "kinds": "".join(map(str, words.kinds)), "update": words.update, "cased": words.cased}

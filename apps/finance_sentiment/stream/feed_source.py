@@ -170,4 +170,6 @@ def open_feed(place: str, reading: Reading) -> FeedSource:
         raise InputError(f"the address of a feed at {parts.hostname} holds a user name, which is not sent", mend="leave it out")
     if not reading.every >= _SHORTEST:
         raise InputError(f"a feed is to be asked every {reading.every:g} s; at least {_SHORTEST:g}")
+    if not reading.follow:
+        reading.say(f"the feed at {parts.hostname} is looked at once; with --follow, every {reading.every:g} s")
     return FeedSource(place, reading)

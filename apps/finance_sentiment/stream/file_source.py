@@ -21,7 +21,8 @@ class FileSource:
 
     Followed, a last line without its end is still being written, and is waited for; else it counts. A file that was shortened or written anew is read from
     its beginning. One that was moved aside for a new one of its name (as logrotate does) is read to its end first, after a restart too where it still
-    lies in the same folder uncompressed; lines of files that came and went meanwhile are lost. What is read twice is found by `duplicates`.
+    lies in the same folder uncompressed; lines of files that came and went meanwhile are lost. What is read twice is found by `duplicates` as far as they
+    remember, and what is older than that is not counted again (see `watch.engine`).
 
     Args:
         path: the file; followed, it may be yet to come.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ SUFFIXES = (".jsonl", ".ndjson", ".json")
 MOST_DOCUMENT = 32 << 20  # bytes of a JSON document that is no lines: it has to be read whole
 SETTLED = 10.0  # seconds after which a document that is no JSON is malformed rather than still being written
 _LOOK = 0.5  # seconds between two looks at a folder that is followed
+_SHARED = 1_000  # positions that are noted before the files' are copied
 
 
 class FolderSource:
@@ -38,7 +39,7 @@ class FolderSource:
         self.name = f"folder:{self.path}"
         self.reading = reading
         self._closed = threading.Event()
-        self._positions: dict[str, Any] = {}
+        self._positions = _Positions({})
         self._done: dict[str, tuple[int, int, int]] = {}  # the state in which a file was read to its end
         self._unread: dict[str, tuple[tuple[int, int, int], float]] = {}  # and in which it was no JSON, with since when
         self._told: set[str] = set()
@@ -49,7 +50,7 @@ class FolderSource:
         Raises:
             InputError: the folder cannot be read, or is gone and not followed.
         """
-        self._positions = dict((position or {}).get("files", {}))
+        self._positions = _Positions((position or {}).get("files", {}))
         self._done.clear()
         while not self._closed.is_set():
             files = self._files()
@@ -86,8 +87,7 @@ class FolderSource:
     def _forget(self, files: list[Path]) -> None:
         """What is kept of files that are gone."""
         names = {file.name for file in files}
-        # A new mapping: the old one is in a record that was handed out.
-        self._positions = {name: position for name, position in self._positions.items() if name in names}
+        self._positions = self._positions.of(names)
         for kept in (self._done, self._unread):
             for name in kept.keys() - names:
                 del kept[name]
@@ -169,9 +169,50 @@ class FolderSource:
         return time.monotonic() - since >= SETTLED
 
     def _record(self, path: Path, content, position: dict[str, Any], place: str) -> Record:
-        # A new mapping each time: the engine may keep the one before.
-        self._positions = {**self._positions, path.name: position}
-        return Record(content, {"files": self._positions}, place)
+        return Record(content, self._positions.put(path.name, position), place)
+
+
+class _Positions:
+    """Where each file was left, now and at every record that is still waiting: what they share is there once.
+
+    Args:
+        begin: by the file's name; not changed.
+    """
+
+    def __init__(self, begin: Mapping[str, Any]):
+        self._begin, self._now = begin, dict(begin)
+        self._since: list[tuple[str, Any]] = []
+
+    def get(self, name: str) -> Any:
+        """Where a file was left; None where it was not read yet."""
+        return self._now.get(name)
+
+    def put(self, name: str, position: Any) -> _Snapshot:
+        """Notes where a file is left; returns the positions of all as of now."""
+        if len(self._since) > len(self._now) + _SHARED:
+            self._begin, self._since = dict(self._now), []
+        self._now[name] = position
+        self._since.append((name, position))
+        return _Snapshot(self._begin, self._since, len(self._since))
+
+    def of(self, names: Set[str]) -> _Positions:
+        """Those of these files."""
+        return self if self._now.keys() <= names else _Positions({name: position for name, position in self._now.items() if name in names})
+
+
+class _Snapshot:
+    """Positions as they were: those at a beginning, and the first `count` that were noted since."""
+
+    __slots__ = ("_begin", "_count", "_since")
+
+    def __init__(self, begin: Mapping[str, Any], since: list[tuple[str, Any]], count: int):
+        self._begin, self._since, self._count = begin, since, count
+
+    def __call__(self) -> dict[str, Any]:
+        return {"files": {**self._begin, **dict(self._since[: self._count])}}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Snapshot) and self() == other()
 
 
 def _holds_lines(path: Path) -> bool:

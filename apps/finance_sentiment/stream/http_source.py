@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import Any, ClassVar
+from itertools import chain, islice
+from typing import ClassVar
 
 from apps.finance_sentiment.stream.http_server import BoundedHandler, BoundedServer
-from apps.finance_sentiment.stream.json_document import read_document
+from apps.finance_sentiment.stream.json_document import TooManyElementsError, read_document
 from apps.finance_sentiment.stream.lines import LineCutter
 from apps.finance_sentiment.stream.source import Position, Reading, Record, source_kind
 from tfarch.errors import InputError
@@ -121,7 +122,7 @@ class HttpSource:
         with self._changed:
             return sum(self._deliveries.values())
 
-    def deliver(self, contents: list[Any], sender: str) -> bool:
+    def deliver(self, contents: list[bytes], sender: str) -> bool:
         """Queues the items of one request and waits until they are stored; False where they were not, or there is no room for them."""
         delivery = _Delivery(len(contents))
         with self._changed:
@@ -156,13 +157,14 @@ class _Handler(BoundedHandler):
         if body is None:
             return
         try:
-            contents = _contents(body, self.headers.get_content_type())
+            contents = _contents(body, self.headers.get_content_type(), self.source.most)
+        except TooManyElementsError as error:
+            self.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": str(error)})
+            return
         except ValueError as error:
             self.answer(HTTPStatus.BAD_REQUEST, {"error": str(error)})
             return
-        if len(contents) > self.source.most:
-            self.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": f"at most {self.source.most:,} items at a time"})
-        elif self.source.deliver(contents, f"{self.client_address[0]}:{self.client_address[1]}"):
+        if self.source.deliver(contents, f"{self.client_address[0]}:{self.client_address[1]}"):
             self.answer(HTTPStatus.ACCEPTED, {"accepted": len(contents)})
         else:
             self.answer(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "not all is stored: send all again"}, Retry_After=_RETRY_AFTER)
@@ -178,14 +180,21 @@ class _Handler(BoundedHandler):
         return False
 
 
-def _contents(body: bytes, kind: str) -> list[bytes | Mapping[str, Any]]:
-    """The items of a body; single ones that are malformed too, for they are counted and set aside behind the source."""
+def _contents(body: bytes, kind: str, most: int) -> list[bytes]:
+    """The items of a body; single ones that are malformed too, for they are counted and set aside behind the source.
+
+    Raises:
+        TooManyElementsError: there are more than `most`.
+        ValueError: there are none.
+    """
     if kind in _LINES:
         cutter = LineCutter()
-        lines = [*cutter.feed(body), cutter.rest()]
-        contents: list[bytes | Mapping[str, Any]] = [line.content for line in lines if line is not None and not line.blank]
+        lines = (line for line in chain(cutter.feed(body), iter(cutter.rest, None)) if not line.blank)
+        contents = [line.content for line in islice(lines, most + 1)]
+        if len(contents) > most:
+            raise TooManyElementsError(f"at most {most:,} items at a time")
     elif body.lstrip()[:1] in (b"{", b"["):
-        contents = read_document(body)
+        contents = read_document(body, most)
     else:
         raise ValueError("neither a JSON object nor a list")
     if not contents:

@@ -176,4 +176,7 @@ def open_topic(place: str, reading: Reading) -> KafkaSource:
     Raises:
         InputError: the address is none, or the client is not installed.
     """
-    return KafkaSource(*parse_address(place), reading)
+    source = KafkaSource(*parse_address(place), reading)
+    if not reading.follow:
+        reading.say(f"{source.name} is read to where it ends now; with --follow, on from there")
+    return source

@@ -23,15 +23,20 @@ class Record:
     """One item as it came.
 
     content: the line or message, or the object where the source had to read it.
-    position: the source's position after it, for `Source.read` after a restart; None where a source cannot go back.
+    at: its `position`, or what gives it when it is asked for, where that is large.
     place: where a person finds it ("news.jsonl, line 12").
     acknowledge: to be called once it is stored safely, whatever became of it; None where nobody waits for that.
     """
 
     content: bytes | Mapping[str, Any]
-    position: Position
+    at: Position | Callable[[], Position]
     place: str
     acknowledge: Callable[[], None] | None = None
+
+    @property
+    def position(self) -> Position:
+        """The source's position after it, for `Source.read` after a restart; None where a source cannot go back."""
+        return self.at() if callable(self.at) else self.at
 
 
 class Source(Protocol):
@@ -78,6 +83,7 @@ _SHIPPED = {
     "https": f"{_PACKAGE}.feed_source",
     "listen": f"{_PACKAGE}.http_source",
     "kafka": f"{_PACKAGE}.kafka_source",
+    "python": f"{_PACKAGE}.python_source",
 }
 _OPENERS: dict[str, Opener] = {}
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):")  # of two characters at least: C: is a drive

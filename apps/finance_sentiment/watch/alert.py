@@ -39,30 +39,33 @@ def next_state(
     begun: float,
     statistic: float,
     alarm: bool,
+    neutral: float,
     pending_at: float,
-    ratio: float,
-    resolve_ratio: float,
+    calm: bool,
     quiet_seconds: float,
+    outlasted: bool,
 ) -> Alert | None:
     """The alert of a topic after a bucket; None where there is none, and an alert in the state `RESOLVED` where it is over.
 
     Args:
         alert: before it.
         time: event time at the bucket's end.
-        begun: event time at which the statistic last left 0.
+        begun: event time at which the statistic last left its neutral value.
         statistic, alarm: of this bucket.
+        neutral: what the statistic is where nothing is more than usual.
         pending_at: statistic from which on an alert is pending.
-        ratio: negatives of the last hours over what was expected.
-        resolve_ratio: under which an alert that fired is over.
+        calm: whether the negatives are back to the usual.
         quiet_seconds: that must have passed since its last alarm.
+        outlasted: whether an alert that fired has lasted so long that what it tells of is the usual now: it is over whatever comes in.
     """
     if alert is None:
         if alarm:
             return Alert(topic, FIRING, begun, time, time)
-        return Alert(topic, PENDING, begun) if statistic >= pending_at else None
+        return Alert(topic, PENDING, begun) if statistic > neutral and statistic >= pending_at else None
+    if alert.state == FIRING and outlasted:
+        return replace(alert, state=RESOLVED)
     if alarm:
         return replace(alert, state=FIRING, fired=alert.fired or time, last_alarm=time)
     if alert.state == PENDING:
-        return replace(alert, state=RESOLVED) if statistic < pending_at * _CALM else alert
-    over = ratio < resolve_ratio and time - alert.last_alarm >= quiet_seconds
-    return replace(alert, state=RESOLVED) if over else alert
+        return replace(alert, state=RESOLVED) if statistic <= max(neutral, pending_at * _CALM) else alert
+    return replace(alert, state=RESOLVED) if calm and time - alert.last_alarm >= quiet_seconds else alert

@@ -12,7 +12,7 @@ from apps.finance_sentiment.stream.duplicates import Duplicates
 from apps.finance_sentiment.stream.source import open_source
 from apps.finance_sentiment.watch.engine import Engine
 from apps.finance_sentiment.watch.loop import Watch, restored
-from apps.finance_sentiment.watch.outputs import AlertFile, LineStream, Output, Webhook
+from apps.finance_sentiment.watch.outputs import AlertFile, LineStream, Output, Viewed, Webhook
 from apps.finance_sentiment.watch.reading import Reader
 from apps.finance_sentiment.watch.settings import WatchSettings
 from apps.finance_sentiment.watch.shown import alert_text, delay_table
@@ -31,14 +31,14 @@ def watch(options: argparse.Namespace, seed: int, threads: int) -> int:
     families = dict(_family(each) for each in options.family)
     reader = Reader(options.bundle, threads)
     store = Store(options.state)
-    engine = Engine(reader.topics, reader.version, settings, seed=seed)
+    engine = Engine(reader.topics, reader.version, settings, seed=seed, say=say)
     aside, duplicates = restored(
         engine,
         store,
         options.state.with_name(f"{options.state.name}.malformed.jsonl"),
-        lambda rows: Duplicates.restored(rows, families=families),
+        lambda rows: Duplicates.restored(rows, window_seconds=engine.remembered_seconds, families=families),
     )
-    outputs: list[Output] = [] if options.view else [LineStream(shown=None if options.json else alert_text)]
+    outputs: list[Output] = [Viewed() if options.view else LineStream(store, shown=None if options.json else alert_text)]
     if options.alerts:
         outputs.append(AlertFile(options.alerts, store))
     outputs += [Webhook(url, store, say) for url in options.webhook]
@@ -76,7 +76,10 @@ def settings_of(options: argparse.Namespace) -> WatchSettings:
         name, equals, text = each.partition("=")
         if not equals:
             raise InputError(f"--watch {each!r} has no '='", mend="write --watch NAME=VALUE")
-        values[name.strip()] = yaml.safe_load(text)
+        try:
+            values[name.strip()] = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise InputError(f"--watch {each!r}: {text!r} is no value", mend="a number or a name") from error
     settings = from_values(WatchSettings, values, file="--watch")
     own = {"false_alarms_per_day": options.false_alarms_per_day, "detector": options.detector}
     return dataclasses.replace(settings, **{name: value for name, value in own.items() if value is not None})

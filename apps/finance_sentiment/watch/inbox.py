@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.finance_sentiment.stream.source import Record, Source
+from apps.finance_sentiment.watch.aside import as_text
 
 MOST_RECORDS, MOST_BYTES = 4_000, 32_000_000
 
@@ -23,7 +23,7 @@ class Received:
 
 
 class Inbox:
-    """A thread for each source reads into a queue of at most `MOST_RECORDS` records and `MOST_BYTES` bytes.
+    """A thread for each source reads into a queue of at most `MOST_RECORDS` records and `MOST_BYTES` bytes. A source that fails ends; the others are read on.
 
     Args:
         positions: where each source shall begin, by its name.
@@ -36,25 +36,31 @@ class Inbox:
         self._changed = threading.Condition()
         self._reading = len(self._sources)
         self._closed = False
-        self._failure: BaseException | None = None
+        self._failures: list[tuple[str, Exception]] = []
         for source in self._sources:
             arguments = (source, positions.get(source.name))
             threading.Thread(target=self._read, args=arguments, name=f"source {source.name}", daemon=True).start()
 
     def take(self, most: int, seconds: float) -> list[Received]:
-        """At most `most` records; as soon as there are any, and none after so many seconds without.
-
-        Raises:
-            Exception: what a source failed with, once all that it gave before was taken.
-        """
+        """At most `most` records; as soon as there are any, and none after so many seconds without."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or not self._reading or self._failure, seconds)
+            self._changed.wait_for(lambda: self._waiting or not self._reading or self._failures, seconds)
             taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
             self._bytes -= sum(size for _, size in taken)
             self._changed.notify_all()
-            if not taken and self._failure is not None:
-                raise self._failure
             return [received for received, _ in taken]
+
+    def failures(self) -> list[tuple[str, Exception]]:
+        """The sources that failed since this was asked last, by name, and what with."""
+        with self._changed:
+            failures, self._failures = self._failures, []
+            return failures
+
+    @property
+    def is_read(self) -> bool:
+        """Whether a source is still read."""
+        with self._changed:
+            return self._reading > 0
 
     @property
     def is_over(self) -> bool:
@@ -71,23 +77,25 @@ class Inbox:
             source.close()
 
     def _read(self, source: Source, position: Any) -> None:
+        failure: Exception | None = None
         try:
             for record in source.read(position):
                 if record is not None:
                     self._put(Received(source.name, record))
                 if self._closed:
                     return
-        except Exception as error:  # whatever it is: it is raised again where records are taken
-            with self._changed:
-                self._failure = error
+        except Exception as error:  # whatever it is: the watch raises it again when the other sources have ended
+            failure = error
         finally:
             with self._changed:
                 self._reading -= 1
+                if failure is not None:
+                    self._failures.append((source.name, failure))
                 self._changed.notify_all()
 
     def _put(self, received: Received) -> None:
         content = received.record.content
-        size = len(content) if isinstance(content, bytes) else len(json.dumps(content))
+        size = len(content) if isinstance(content, bytes) else len(as_text(content))
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or not self._waiting or (len(self._waiting) < MOST_RECORDS and self._bytes + size <= MOST_BYTES)

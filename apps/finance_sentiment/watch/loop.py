@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,10 +23,12 @@ from apps.finance_sentiment.watch.aside import SetAside
 from apps.finance_sentiment.watch.engine import Engine, Event
 from apps.finance_sentiment.watch.inbox import Inbox, Received
 from apps.finance_sentiment.watch.outputs import Output
+from apps.finance_sentiment.watch.quiet import Quiet
 from apps.finance_sentiment.watch.reading import Judgement, Reader
-from apps.finance_sentiment.watch.silences import Silenced
+from apps.finance_sentiment.watch.silences import HeldBack, Line, Silenced
 from apps.finance_sentiment.watch.store import Store
 from apps.finance_sentiment.watch.usual import Usual
+from tfarch.progress import say
 
 BATCH = 512  # records that are judged and stored together
 _WAIT = 0.5  # seconds without a record, after which outputs are looked after and the clock goes on
@@ -58,6 +59,7 @@ class Watch:
     learned: is told of what was learned, the first time.
     looked: is called after each batch, for a view.
     words: evidence is told with the words that made its sentiment.
+    say: takes what a person should know, a line at a time.
     """
 
     reader: Reader
@@ -70,25 +72,35 @@ class Watch:
     words: bool = True
     learned: Callable[[Usual], None] = lambda usual: None
     looked: Callable[[Watch], None] = lambda watch: None
+    say: Callable[[str], None] = say
+    quiet: Quiet = field(default_factory=Quiet)
     recent: collections.deque[dict[str, Any]] = field(default_factory=lambda: collections.deque(maxlen=50))
     _positions: dict[str, Any] = field(default_factory=dict)
+    _held: HeldBack = field(init=False)
+
+    def __post_init__(self):
+        self._held = HeldBack(self.silences, self.store.every_line())
 
     def run(self, sources: Sequence[Source]) -> collections.Counter[str]:
         """Watches until every source has ended, or SIGINT or SIGTERM ends it. Returns what became of the records.
 
-        While the model answers one batch, the next is read and searched for repeated news.
+        While the model answers one batch, the next is read and searched for repeated news. A source that fails is told, and the others are watched on.
 
         Raises:
             TfarchError: the state, the file of what is set aside or the file of alerts could not be written. What was stored is as it was.
+            Exception: what a source failed with, once the others have ended and all is stored and told.
         """
+        if self.engine.clock.now is not None and (lines := self._held.ended(self.engine.clock.now)):  # silences that there are no longer
+            self._store(lines, {}, ())
         for output in self.outputs:
             output.flush(self.store)  # what the last run stored and could not deliver
         positions = {source.name: self.store.position(source.name) for source in sources}
-        inbox, begun = Inbox(sources, positions), None
+        inbox, begun, failures = Inbox(sources, positions), None, []
         try:
             with _told_to_end() as ended, ThreadPoolExecutor(1, thread_name_prefix="judge") as judge:
                 while begun or not (inbox.is_over or ended.is_set()):
                     received = [] if ended.is_set() else inbox.take(BATCH, 0.0 if begun else _WAIT)
+                    failures += self._failed(inbox)
                     following = self._begin(received, judge) if received else None
                     if begun:
                         self._finish(begun)
@@ -100,9 +112,20 @@ class Watch:
                     self.looked(self)
         finally:
             inbox.close()
+        failures += self._failed(inbox)
         for output in self.outputs:
             output.close(self.store)
+        if failures:
+            raise failures[0]
         return self.engine.counted
+
+    def _failed(self, inbox: Inbox) -> list[Exception]:
+        """The errors of sources that failed just now, told where others are watched on."""
+        failures = inbox.failures()
+        if inbox.is_read:
+            for name, error in failures:
+                self.say(f"warning: {name.partition('?')[0]} failed: {error or type(error).__name__}; the other sources are watched on")
+        return [error for _, error in failures]
 
     def _begin(self, received: Sequence[Received], judge: ThreadPoolExecutor) -> _Batch:
         """Reads records, finds what was there before, and asks the model about the rest."""
@@ -119,6 +142,8 @@ class Watch:
             batch.items.append((each.record, item, duplicate is None))
             if duplicate is not None:
                 batch.counted[f"duplicate by {duplicate.kind}"] += 1
+        if batch.items:
+            self.quiet.heard()
         batch.seen = self.duplicates.entries_since_last_take()
         batch.judged = judge.submit(self.reader.judge, [item.text for _, item, fresh in batch.items if fresh])
         return batch
@@ -126,11 +151,11 @@ class Watch:
     def _finish(self, batch: _Batch) -> None:
         """Counts what the model has judged, stores what follows, and only then says that the records are safe."""
         judgements = iter(batch.judged.result())
-        events: list[Event] = []
+        lines: list[Line] = []
         for record, item, fresh in batch.items:
             judgement = next(judgements) if fresh else None
             try:
-                events += self.engine.admit(item)
+                lines += self._told(self.engine.admit(item, fresh=fresh), self.engine.clock.now)
             except MalformedItem as error:
                 batch.refused.append((record, str(error)))
                 continue
@@ -139,7 +164,8 @@ class Watch:
         batch.counted["malformed"] = len(batch.refused)
         self.engine.counted.update(batch.counted)
         self.aside.add(batch.refused)
-        self._store(events, {each.source: each.record.position for each in batch.received}, batch.seen)
+        last = {each.source: each.record for each in batch.received}  # a folder of many files puts its position together when it is asked
+        self._store(lines, {name: record.position for name, record in last.items()}, batch.seen)
         for each in batch.received:
             if each.record.acknowledge is not None:
                 each.record.acknowledge()
@@ -147,14 +173,15 @@ class Watch:
     def _idle(self) -> None:
         """Nothing has come: a live stream's time goes on all the same, so that buckets end and silences are noticed."""
         now = self.engine.clock.now
-        wall = time.time()
-        if now is not None and abs(wall - now) < self.engine.clock.jump_seconds:
-            events = self.engine.until(wall)
-            if events:
-                self._store(events, {}, ())
+        time = self.quiet.time(now, self.engine.settings.lateness_hours)
+        if time is not None and time > now and (lines := self._told(self.engine.until(time), time)):
+            self._store(lines, {}, ())
 
-    def _store(self, events: Sequence[Event], positions: Mapping[str, Any], seen: Iterable[dict[str, Any]]) -> None:
-        lines = [self._line(event) for event in events]
+    def _told(self, events: Sequence[Event], now: float) -> list[Line]:
+        """The lines of alert changes, and those that silences held back until now."""
+        return [*(line for event in events for line in self._held.pass_on(self._line(event))), *self._held.ended(now)]
+
+    def _store(self, lines: Sequence[Line], positions: Mapping[str, Any], seen: Iterable[dict[str, Any]]) -> None:
         tally, engine = self.engine.tally, self.engine
         changed = sorted(tally.changed)
         self._positions |= {name: position for name, position in positions.items() if position is not None}
@@ -176,9 +203,6 @@ class Watch:
         if self.words and event.headlines and line["state"] == "firing":
             found = self.reader.moving_words([each.text for each in event.headlines])
             line["evidence"] = [{**shown, "words": words} for shown, words in zip(line["evidence"], found, strict=True)]
-        topic = line["topic"] or line.get("publisher", "")
-        if any(silence.holds(topic, self.engine.clock.now) for silence in self.silences):
-            line["silenced"] = True
         return line
 
 
@@ -193,7 +217,11 @@ def restored(
     facts = store.fact("engine")
     if facts is not None:
         engine.restore(facts, list(store.buckets()))
-    return SetAside(aside, store.fact("aside", 0)), duplicates(store.rows_seen())
+    noted = store.fact("aside")
+    opened = SetAside(aside, noted)
+    if opened.size != noted:  # at once: what is behind it will be this watch's
+        store.write(facts={"aside": opened.size}, positions={})
+    return opened, duplicates(store.rows_seen())
 
 
 @contextmanager

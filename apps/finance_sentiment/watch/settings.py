@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from apps.finance_sentiment.detection import Detector
 
 HOUR, DAY = 3600, 86_400
+_MOST = 1e9  # of any setting
+# Of the rate of false alarms on the simulated streams; rare ones get as many days as take some ten seconds for a dozen topics, and a larger error, which the
+# calibration states.
+_RELATIVE_ERROR, _MOST_DAYS = 0.05, 40_000
 
 
 @dataclass(frozen=True)
@@ -37,19 +41,19 @@ class WatchSettings:
     jump_hours: float = option(72.0, "an item further ahead of all others than this is set aside until others confirm the time", least=1)
     cooldown_hours: float = option(6.0, "after an alarm, in which the detector of this topic rests", least=0)
     pending_share: float = option(0.7, "of the threshold, from which on an alert is pending", least=0.01)
-    resolve_hours: float = option(6.0, "over which the negatives must be back to resolve an alert", least=1)
-    resolve_ratio: float = option(1.25, "of what was expected, that they must be under", least=0.1)
+    resolve_odds: float = option(20.0, "to one, that the negatives are back to the usual, to resolve an alert", least=1)
+    longest_days: float = option(14.0, "after which an alert is over whatever comes in: that has become the usual, and is learned", least=1)
     group_hours: float = option(3.0, "alerts that fire within this time of another are of its group", least=0)
     evidence: int = option(5, "headlines that an alert carries", least=0)
     silent_feeds_per_day: float = option(0.05, "false alarms about feeds that fell silent, of one feed; 0: none is watched", least=0)
 
     def __post_init__(self):
-        from apps.finance_sentiment.detection import make_detector
+        from apps.finance_sentiment.detection import Simulation, make_detector
 
         for field in dataclasses.fields(self):
             value, least = getattr(self, field.name), field.metadata["least"]
-            if least is not None and not (least <= value and math.isfinite(value)):
-                raise InputError(f"{field.name} is {value}", mend=f"at least {least:g}")
+            if least is not None and not least <= value <= _MOST:
+                raise InputError(f"{field.name} is {value}", mend=f"at least {least:g}" if not value > _MOST else f"at most {_MOST:g}")
         if 1440 % self.bucket_minutes:
             raise InputError(f"bucket_minutes is {self.bucket_minutes}", mend="a divisor of the 1,440 minutes of a day")
         if self.keep_days < self.history_days:
@@ -58,11 +62,17 @@ class WatchSettings:
         if self.false_alarms_per_day >= most:
             mend = f"below the {most:g} that there can be with this cooldown"
             raise InputError(f"false_alarms_per_day is {self.false_alarms_per_day}", mend=mend)
+        Simulation.of(self.false_alarms_per_day, self.relative_error, self.bucket_seconds).require_affordable()
         make_detector(self.detector)
 
     @property
     def bucket_seconds(self) -> int:
         return self.bucket_minutes * 60
+
+    @property
+    def relative_error(self) -> float:
+        """Of the rate of false alarms on the simulated streams that thresholds come from."""
+        return max(_RELATIVE_ERROR, (self.false_alarms_per_day * _MOST_DAYS) ** -0.5)
 
     @property
     def cooldown_buckets(self) -> int:

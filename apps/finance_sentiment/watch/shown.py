@@ -21,12 +21,24 @@ def plain(text: str) -> str:
 
 
 def alert_text(line: Mapping[str, Any]) -> str:
-    """One alert change: what, since when, how much, and the headlines behind it."""
-    if line.get("kind") == SILENT_FEED:
-        publisher = plain(line["publisher"]) or "a publisher"
-        if line["state"] == "resolved":
-            return f"{line['time']}  back      {publisher}, silent since {line['opened']}"
-        return f"{line['time']}  SILENT    {publisher}: nothing since {line['opened']}, when {line['expected_items']:g} items were to be expected"
+    """One alert change: what, since when, how much, the group it belongs to, and the headlines behind it."""
+    first, *more = _feed_lines(line) if line.get("kind") == SILENT_FEED else _surge_lines(line)
+    silenced = [f"    silenced until {line['silenced_until']}"] if "silenced_until" in line else []
+    return "\n".join([first, *silenced, *more])
+
+
+def _feed_lines(line: Mapping[str, Any]) -> list[str]:
+    publisher = plain(line["publisher"]) or "a publisher"
+    if line["state"] == "resolved":
+        return [f"{line['time']}  back      {publisher}, silent since {line['opened']}"]
+    told = (
+        f"{line['time']}  SILENT    {publisher}: nothing since {line['opened']}, when {line['expected_items']:g} items were to be expected"
+    )
+    together = ", ".join(plain(each) for each in line.get("publishers", ()))
+    return [told, *([f"    {textwrap.shorten(together, WIDTH - 4, placeholder='…')}"] if together else [])]
+
+
+def _surge_lines(line: Mapping[str, Any]) -> list[str]:
     head = f"{line['time']}  {line['state'].upper() if line['state'] == 'firing' else line['state']:<8}  {line['topic']}"
     told = (
         f"{line['negatives']} negative of {line['items']} items since {line['opened']}, {line['expected_negatives']:g} usual "
@@ -34,12 +46,14 @@ def alert_text(line: Mapping[str, Any]) -> str:
     )
     lines = [f"{head}: {told}"]
     if line["state"] == "firing":
+        if line["group"] not in (None, f"{line['topic']} {line['time']}"):  # not its own, of which it is the first
+            lines.append(f"    in one group with {plain(line['group'])}")
         for each in line["evidence"]:
             words = ", ".join(plain(word["word"]) for word in each.get("words", ()))
             shown = textwrap.shorten(plain(each["text"]), WIDTH - 24, placeholder="…")
             lines.append(f"    {each['time'][5:16].replace('T', ' ')}  {each['score']:+.2f}  {shown}")
             lines.append(f"                        {plain(each['publisher'])}" + (f"; because of: {words}" if words else ""))
-    return "\n".join(lines)
+    return lines
 
 
 def delay_table(topics: Sequence[str], usual: Usual, settings: WatchSettings) -> str:

@@ -45,3 +45,9 @@ class Tally:
         """Lets go of the buckets before `number`."""
         for old in [each for each in self._counts if each < number]:
             del self._counts[old]
+
+    def forget_after(self, number: int) -> None:
+        """Empties the buckets after `number`: of items whose time was none."""
+        for wrong in [each for each in self._counts if each > number]:
+            del self._counts[wrong]
+            self.changed.add(wrong)

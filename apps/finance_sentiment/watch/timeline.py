@@ -22,11 +22,12 @@ from tfarch.evaluation.html import render_page
 from tfarch.evaluation.markup import Child, Markup, named, quoted, scrolled, tag
 from tfarch.run_folder import RunFolder
 
+_NAMES = 12  # of publishers, or of topics, in a row
 _SHARE = 0.5  # of negatives, from which on the default scaling of `bursts` cannot be: see there
 
 
 def write_timeline(state: Path, file: Path) -> dict[str, Any]:
-    """Writes the page from the state of a watch, which may not be at work. Returns how much it tells of.
+    """Writes the page from the state of a watch, which may be at work. Returns how much it tells of.
 
     Raises:
         InputError: there is no such state, or nothing in it yet.
@@ -34,10 +35,10 @@ def write_timeline(state: Path, file: Path) -> dict[str, Any]:
     """
     if not state.is_file():
         raise InputError("there is no such state", file=state, mend="the verb watch makes it")
-    store = Store(state)
+    store = Store(state, read_only=True)
     try:
         facts, counts = store.fact("engine"), list(store.buckets())
-        lines = list(store.every_line())
+        lines = _once(store.every_line())
     finally:
         store.close()
     if facts is None or not counts:
@@ -51,6 +52,11 @@ def write_timeline(state: Path, file: Path) -> dict[str, Any]:
         "alerts": len(fired),
         "items": int(sum(each.sum(axis=0)[0] for _, each in counts)),
     }
+
+
+def _once(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The alert changes; of one that was silenced, and told when the silence was over, the latter."""
+    return list({(line["kind"], line["topic"], line.get("publisher"), line["state"], line["time"]): line for line in lines}.values())
 
 
 def _page(facts: Mapping[str, Any], counts: Sequence[tuple[int, np.ndarray]], lines: Sequence[Mapping[str, Any]]) -> str:
@@ -118,13 +124,22 @@ def _topic(
 def _alerts(fired: Sequence[Mapping[str, Any]]) -> Child:
     if not fired:
         return tag("p", "None fired.", class_="note")
+    groups: dict[str, list[str]] = {}
+    for line in fired:
+        groups.setdefault(line["group"], []).append(line["topic"])
     shown = []
     for line in reversed(fired):
-        silenced = tag("span", "silenced", class_="badge warning") if line.get("silenced") else None
+        others = [topic for topic in dict.fromkeys(groups[line["group"]]) if topic != line["topic"]]
+        silenced = None
+        if line.get("silenced") or "silenced_until" in line:
+            until = f" until {line['silenced_until'][:16].replace('T', ' ')}" if "silenced_until" in line else ""
+            silenced = tag("span", f"silenced{until}", class_="badge warning")
         told = (
             f"{line['negatives']} negative of {line['items']} items since {line['opened'][:16].replace('T', ' ')}, {line['expected_negatives']:g} usual; "
             f"{line['negative_share']:.0%} negative, usually {line['baseline']:.0%}. "
         )
+        grouped = [tag("b", "One group with: "), _names(others), ". "] if others else None
+        publishers = [tag("b", "Publishers: "), _names(line["publishers"]), ". "] if line["publishers"] else None
         detector = line["detector"]
         how = f"{detector['name'].replace('_', ' ')}: {detector['statistic']:.2f}, threshold {detector['threshold']:.2f}; model {line['model']}"
         rows = [
@@ -142,12 +157,18 @@ def _alerts(fired: Sequence[Mapping[str, Any]]) -> Child:
             "summary",
             tag("b", named(line["topic"])),
             f" {line['time'][:16].replace('T', ' ')} ",
-            tag("span", counted, class_="faint"),
+            tag("span", [counted, [", with ", _names(others)] if others else None], class_="faint"),
             silenced,
         )
         body = scrolled(tag("table", tag("tbody", rows), class_="stacked")) if rows else None
-        shown.append(tag("li", tag("details", summary, tag("p", told, tag("span", how, class_="faint")), body)))
+        shown.append(tag("li", tag("details", summary, tag("p", told, grouped, publishers, tag("span", how, class_="faint")), body)))
     return tag("ul", shown, class_="findings")
+
+
+def _names(names: Sequence[str]) -> list[Child]:
+    """At most a dozen names in a row."""
+    listed: list[Child] = [part for name in names[:_NAMES] for part in (", ", named(name))][1:]
+    return [*listed, f" and {len(names) - _NAMES} more" if len(names) > _NAMES else None]
 
 
 def _words(each: Mapping[str, Any]) -> list[Child]:
@@ -206,7 +227,7 @@ def _feeds(lines: Sequence[Mapping[str, Any]]) -> Child:
         rows.append(
             tag(
                 "tr",
-                tag("th", named(line["publisher"]), scope="row"),
+                tag("th", named(line["publisher"]), _together(line), scope="row"),
                 tag("td", line["opened"][:16].replace("T", " ")),
                 tag("td", when),
                 tag("td", f"{line['expected_items']:g}", class_="number"),
@@ -217,6 +238,11 @@ def _feeds(lines: Sequence[Mapping[str, Any]]) -> Child:
         for each in ("publisher", "last item", "back", "items missed")
     ]
     return scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="figures"), tall=len(rows) > 16)
+
+
+def _together(line: Mapping[str, Any]) -> Child:
+    """Those who fell silent at once, where one line tells of all."""
+    return tag("span", " ", _names(line["publishers"]), class_="faint") if line.get("publishers") else None
 
 
 def _items(counted: Mapping[str, int]) -> Child:

@@ -11,9 +11,6 @@ import numpy as np
 from apps.finance_sentiment.detection import Baseline, Calibration, Delays, calibrate, expected_delays
 from apps.finance_sentiment.watch.settings import WatchSettings
 
-# Of the rate of false alarms on the simulated streams; rare ones get as many days as take some ten seconds for a dozen topics, and a larger error, which the
-# calibration states.
-_RELATIVE_ERROR, _MOST_DAYS = 0.05, 40_000
 FACTORS = (1.5, 2.0, 4.0)
 
 
@@ -44,7 +41,8 @@ class Usual:
             settings.false_alarms_per_day,
             bucket_seconds=settings.bucket_seconds,
             cooldown_buckets=settings.cooldown_buckets,
-            relative_error=max(_RELATIVE_ERROR, (settings.false_alarms_per_day * _MOST_DAYS) ** -0.5),
+            relative_error=settings.relative_error,
+            day_size=baseline.day_size,
             seed=seed,
         )
         return cls(baseline, calibration, start + len(counts) * settings.bucket_seconds)

@@ -8,6 +8,7 @@ import pytest
 
 from apps.finance_sentiment.detection import (
     DETECTORS,
+    Baseline,
     Calibration,
     Cusum,
     Delays,
@@ -18,7 +19,6 @@ from apps.finance_sentiment.detection import (
     expected_delays,
     gamma_poisson,
     make_detector,
-    resampled_days,
 )
 from tfarch.errors import InputError
 
@@ -151,31 +151,33 @@ def days_that_share_a_level(days, streams, topics, seed):
     return rng.poisson(0.4 * rng.gamma(4.0, 0.25, (days, 1, streams, topics)) * np.ones((24, 1, 1))).reshape(days * 24, streams, topics)
 
 
-def test_days_drawn_whole_keep_the_clumps_that_single_buckets_lack():
-    watched, size, mean = NegativeBinomialCusum(), np.full(2, 4.0), np.full((24, 2), 0.4)  # 4: the dispersion of a single hour is met
-    history = days_that_share_a_level(2000, 1, 2, seed=10)[:, 0]
-    drawn = resampled_days(history, np.full(history.shape, 0.4), bucket_seconds=HOUR)
-    whole = calibrate(watched, mean, size, 1 / 7, bucket_seconds=HOUR, relative_error=0.05, sampler=drawn)
-    single = calibrate(watched, mean, size, 1 / 7, bucket_seconds=HOUR, relative_error=0.05)
-    counts = days_that_share_a_level(112, 80, 2, seed=11)
-    np.testing.assert_allclose(alarm_rates(watched, whole.threshold, counts, mean, size) * 7, 1.0, rtol=0.2)
-    assert (alarm_rates(watched, single.threshold, counts, mean, size) * 7 > 1.6).all()
+def test_days_that_rise_and_fall_as_a_whole_have_the_false_alarms_that_were_asked():
+    watched, asked, mean = NegativeBinomialCusum(), 1 / 7, np.full((24, 12), 0.4)
+    counts, found = days_that_share_a_level(112, 80, 12, seed=9), []
+    for seed in (10, 11, 12):
+        history = days_that_share_a_level(56, 1, 12, seed=seed)[:, 0]
+        usual = Baseline.fit(history * 2, history, 4 * 86_400, HOUR)
+        assert 0.12 < np.median(1 / usual.day_size) < 0.3  # 0.25 in truth
+        for day_size in (usual.day_size, None):
+            threshold = calibrate(watched, mean, usual.size, asked, bucket_seconds=HOUR, relative_error=0.05, day_size=day_size).threshold
+            found.append(np.median(alarm_rates(watched, threshold, counts, mean, usual.size)) / asked)
+    assert 0.8 < np.median(found[::2]) < 1.3
+    assert min(found[1::2]) > 1.7  # as if hours were independent
 
 
-def test_resampled_days_are_days_of_the_history_beside_their_own_means():
-    negatives = np.arange(4 * 24)[:, None] * np.array([1, 100])
-    counts, means = resampled_days(negatives, negatives + 0.5, bucket_seconds=HOUR)(np.random.default_rng(0), 60, 5, slice(1, 2))
-    assert counts.shape == means.shape == (60, 5, 1)
-    np.testing.assert_array_equal(means, counts + 0.5)
-    np.testing.assert_array_equal(np.diff(counts[:24], axis=0), np.full((23, 5, 1), 100))
-    assert set((counts[[0, 24, 48]] // 2400).ravel().tolist()) == {0, 1, 2, 3}
-    with pytest.raises(ValueError, match="days of 24 buckets"):
-        resampled_days(negatives[:20], negatives[:20] + 0.5, bucket_seconds=HOUR)
+def test_buckets_that_are_independent_have_no_days_in_common():
+    rng = np.random.default_rng(3)
+    history = rng.poisson(0.4 * rng.gamma(1.0, 1.0, (56 * 24, 12)))
+    usual = Baseline.fit(history * 2, history, 4 * 86_400, HOUR)
+    assert np.median(usual.day_size) > 20
+    daily = history.reshape(56, 24, 12).sum(axis=1)
+    assert (Baseline.fit(daily * 2, daily, 4 * 86_400, 86_400).day_size == 1000).all()
 
 
 def test_drawn_streams_have_the_mean_and_variance_of_the_model():
     mean, size = np.array([[0.2, 2.0, 2.0], [1.0, 0.5, 0.5]]), np.array([0.5, 2.0, math.inf])
-    counts, means = gamma_poisson(mean, size)(np.random.default_rng(1), 200, 2000, slice(None))
+    even = np.full(3, math.inf)
+    counts, means = gamma_poisson(np.random.default_rng(1), mean, size, 200, 2000, day_size=even, a_day=2)
     for phase in range(2):
         drawn, expected = counts[phase::2], means[phase, 0]
         assert sorted(expected.tolist()) in [sorted(row) for row in mean.tolist()]
@@ -271,3 +273,14 @@ def test_what_cannot_be_asked_is_said():
         calibrate(Cusum(), MEAN, CLUMPS, 1.0, bucket_seconds=7000)
     with pytest.raises(ValueError, match=r"\[period, topics\]"):
         calibrate(Cusum(), MEAN, CLUMPS[:2], 1.0, bucket_seconds=HOUR)
+
+
+def test_drawn_days_share_a_level_and_keep_the_dispersion_of_a_bucket():
+    mean, size, day_size = np.full((4, 1), 2.0), np.array([1.0]), np.array([2.0])
+    counts, _ = gamma_poisson(np.random.default_rng(2), mean, size, 400, 2000, day_size=day_size, a_day=4)
+    days = counts.reshape(100, 4, 2000)
+    assert days.mean() == pytest.approx(2.0, rel=0.02)
+    assert days.var() == pytest.approx(2.0 + 4.0, rel=0.04)
+    covariance = ((days[:, 0] - 2.0) * (days[:, 3] - 2.0)).mean()
+    assert covariance == pytest.approx(4.0 / 2.0, rel=0.05)
+    assert ((days[:-1, 3] - 2.0) * (days[1:, 0] - 2.0)).mean() == pytest.approx(0.0, abs=0.1)

@@ -262,6 +262,73 @@ def test_of_several_the_likest_is_named():
     assert duplicates.find(item(HEADLINE)).of == "b"
 
 
+@pytest.mark.parametrize(("one", "other"), [("The Wire", "Daily Post"), ("", ""), ("The Wire", ""), ("", "Daily Post")])
+def test_the_same_id_with_other_news_is_another_item_unless_one_house_gave_it(one, other):
+    duplicates = Duplicates()
+    first, second = item(HEADLINE, one, name="17"), item("Bids cover barely half of Kenya's infrastructure bond", other, name="17")
+    for _ in range(2):
+        for news in (first, second):
+            found = duplicates.find(news)
+            duplicates.add(news)
+    assert found == Duplicate("id", "17", 1.0)
+    assert duplicates.find(first).kind == "id"
+    assert len(duplicates) == 2
+    assert duplicates.find(item(HEADLINE, "Evening Star")) == Duplicate("text", "17", 1.0)
+    edited = item("UPDATE 1-Bids cover barely half of Kenya's infrastructure bond", other, name="17")
+    assert duplicates.find(edited).kind == "edit"
+    duplicates.add(edited)
+    assert len(duplicates) == 2
+    assert duplicates.find(first).kind == "id"
+
+
+def test_two_sources_that_number_their_items_lose_none():
+    duplicates, found = Duplicates(), []
+    for number in range(100):
+        for publisher, text in (
+            ("The Wire", f"Company{number} opens plant{number} in town{number}"),
+            ("Daily Post", f"Bank{number} cuts {number} jobs"),
+        ):
+            news = item(text, publisher, NOW + number, str(number))
+            found.append(duplicates.find(news))
+            duplicates.add(news)
+    assert found == [None] * 200
+    restored = Duplicates.restored(json.loads(json.dumps(duplicates.entries_since_last_take())))
+    assert restored._entries == duplicates._entries
+    assert restored._others == duplicates._others
+    assert restored.find(item("Bank7 cuts 7 jobs", "Daily Post", NOW, "7")).kind == "id"
+
+
+def test_an_aggregator_that_keeps_the_id_of_what_it_takes_over_brings_no_other_item():
+    duplicates = Duplicates()
+    duplicates.add(item(HEADLINE, "The Wire", name="a"))
+    assert duplicates.find(item(HEADLINE.upper(), "Daily Post", name="a")) is not None
+    assert duplicates.find(item(f"{HEADLINE} again", "Daily Post", name="a")).kind == "edit"
+
+
+def test_an_id_that_everything_has_keeps_no_more_than_a_few():
+    duplicates = Duplicates()
+    for number in range(200):
+        news = item(f"Company{number} opens plant{number} in town{number}", "", NOW + number, "news")
+        assert duplicates.find(news) is None
+        duplicates.add(news)
+    assert len(duplicates) == 8
+    assert duplicates.find(news).kind == "id"
+    assert len(duplicates.entries_since_last_take()) == 8
+    assert len(duplicates._others["news"]) == 7
+
+
+def test_an_item_of_an_unbelievable_time_that_comes_again_with_another_one_is_news():
+    duplicates = filled(100, step=HOUR)
+    now = NOW + 100 * HOUR
+    wrong, mended = (item(HEADLINE, time=time, name="a") for time in (now + 100 * HOUR, now))
+    duplicates.add(wrong)
+    assert duplicates.find(wrong).kind == "id"
+    assert duplicates.find(mended) is None
+    duplicates.add(mended)
+    assert duplicates.find(mended).kind == "id"
+    assert duplicates.find(item(HEADLINE, "Daily Post", now)) == Duplicate("text", "a", 1.0)
+
+
 # --- time and memory ---
 
 

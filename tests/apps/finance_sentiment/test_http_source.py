@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 
 import pytest
 
@@ -82,7 +83,9 @@ def raw(source, sent, *, wait=10):
 def test_what_is_posted_is_read_and_accepted(open_http, body, headers, contents):
     source, engine = open_http()
     assert ask(source, "POST", "/items", body, headers)[:2] == (202, {"accepted": len(contents)})
-    assert [record.content for record in engine.records] == contents
+    assert [record.content for record in engine.records] == [
+        each if isinstance(each, bytes) else json.dumps(each).encode() for each in contents
+    ]
     assert {record.position for record in engine.records} == {None}
     assert engine.records[-1].place.startswith("POST /items from 127.0.0.1:")
     assert engine.records[-1].place.endswith(f", item {len(contents)}")
@@ -131,7 +134,31 @@ def test_a_full_queue_takes_nothing_of_a_request_that_does_not_fit(open_http):
 
 def test_more_items_than_can_ever_wait_are_too_many(open_http):
     source, engine = open_http(waiting=3)
-    assert ask(source, "POST", "/items", json.dumps([ITEM] * 4), JSON)[0] == 413
+    assert ask(source, "POST", "/items", json.dumps([ITEM] * 4), JSON)[:2] == (413, {"error": "at most 3 items at a time"})
+    assert ask(source, "POST", "/items", f"{json.dumps(ITEM)}\n" * 4, LINES)[:2] == (413, {"error": "at most 3 items at a time"})
+    assert engine.records == []
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"[" + b"{}," * 1_300_000 + b"{}]", JSON, 413),
+        (b'{"a":[' + b"{}," * 500_000 + b"[" * 99, JSON, 400),
+        (b'[{"a":' + b"[0," * 60_000, JSON, 400),
+        (b"\n" * 300_000, LINES, 400),
+        (b"1\n" * 2_000_000, LINES, 413),
+    ],
+    ids=["elements", "one element", "depth", "blank lines", "lines"],
+)
+def test_a_body_that_holds_much_in_few_bytes_takes_little_room(open_http, body, headers, status):
+    source, engine = open_http()
+    tracemalloc.start()
+    try:
+        assert ask(source, "POST", "/items", body, headers)[0] == status
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000_000
     assert engine.records == []
 
 
@@ -294,7 +321,7 @@ def test_many_clients_at_once_lose_nothing_and_get_nothing_twice(open_http):
     for client in clients:
         client.join()
     assert answers == [202] * 80
-    assert len({record.content["id"] for record in engine.records}) == len(engine.records) == 400
+    assert len({json.loads(record.content)["id"] for record in engine.records}) == len(engine.records) == 400
 
 
 def test_closing_answers_those_who_wait_and_frees_the_port(open_http):

@@ -3,17 +3,24 @@
 import io
 import json
 import os
+import random
 import threading
+import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
-from apps.finance_sentiment.stream import folder_source
+from apps.finance_sentiment.app import APP
+from apps.finance_sentiment.stream import folder_source, json_document
 from apps.finance_sentiment.stream.file_source import FileSource
 from apps.finance_sentiment.stream.folder_source import FolderSource
 from apps.finance_sentiment.stream.item import MalformedItem, parse_item
+from apps.finance_sentiment.stream.json_document import read_document
 from apps.finance_sentiment.stream.lines import MOST_LINE, LineCutter
 from apps.finance_sentiment.stream.source import Reading, open_source, source_kind
 from apps.finance_sentiment.stream.standard_input import StandardInput
+from apps.finance_sentiment.watch.aside import SetAside
+from tfarch.cli import main
 from tfarch.errors import InputError
 
 
@@ -359,6 +366,24 @@ def test_a_document_that_is_too_large_is_malformed(tmp_path, once, monkeypatch):
     assert found.place == "a.json: of more than 100 bytes: write it as JSON Lines"
 
 
+def test_the_positions_of_many_files_are_not_kept_with_every_record(tmp_path, once, monkeypatch):
+    monkeypatch.setattr(folder_source, "_SHARED", 50)
+    for number in range(2_000):
+        (tmp_path / f"{number:04}.jsonl").write_bytes(lines(f"{number}a", f"{number}b"))
+    tracemalloc.start()
+    try:
+        records = everything(FolderSource(tmp_path, once))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_500 * len(records)
+    for number in (0, 1, 777, 2_500, 3_999):
+        files = records[number].position["files"]
+        assert list(files) == [f"{each:04}.jsonl" for each in range(number // 2 + 1)]
+        assert json.loads(json.dumps(records[number].position)) == records[number].position
+    assert everything(FolderSource(tmp_path, once), records[2_500].position) == records[2_501:]
+
+
 def test_what_is_kept_of_a_file_goes_with_the_file(tmp_path, once):
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_bytes(lines(name))
@@ -374,6 +399,91 @@ def test_a_single_json_document_is_a_source(tmp_path):
     file = tmp_path / "news.json"
     file.write_text(json.dumps([{"time": 1, "text": "1"}, {"time": 1, "text": "2"}], indent=2))
     assert texts(everything(open_source(str(file)))) == ["1", "2"]
+
+
+# --- a document ---
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        " [ ] ",
+        "{}",
+        "7",
+        '"text"',
+        "null",
+        '[{"a": "[{\\"]"}, [1, "]"], "x,y", -1.5e3, null, true,false ,\n"\\\\"]',
+        '[{"time": 1, "text": "größer \U0001f697 \\ud83d"},{}]',
+        json.dumps([{"id": str(n), "text": f'"{n}", [{{'} for n in range(50)], indent=2),
+    ],
+)
+def test_the_elements_of_a_document_are_found_as_json_has_them(content):
+    value = json.loads(content)
+    found = read_document(b"\xef\xbb\xbf" + content.encode())
+    assert [json.loads(each) for each in found] == (value if isinstance(value, list) else [value])
+
+
+def test_what_the_reader_of_json_refuses_is_refused_and_nothing_else():
+    rng, whole = random.Random(0), json.dumps([{"a": [1, {"b": 'x"y\\'}], "c": None}, "s", 2.5, [], {}, True])
+    agreed = 0
+    for _ in range(20_000):
+        place, length = rng.randrange(len(whole)), rng.randrange(3)
+        broken = whole[:place] + "".join(rng.choices('{}[]",:\\1 a', k=rng.randrange(3))) + whole[place + length :]
+        try:
+            value = json.loads(broken)
+        except ValueError:
+            with pytest.raises(ValueError, match="not JSON"):
+                read_document(broken.encode())
+            continue
+        agreed += 1
+        assert [json.loads(each) for each in read_document(broken.encode())] == (value if isinstance(value, list) else [value])
+    assert agreed > 500
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff", "not UTF-8"),
+        (b"", "not JSON"),
+        (b'"' + b'\\"' * 500_000, "not JSON: Unterminated string"),
+        (b'[{"a":' + b"[" * 100_000, "nested too deeply"),
+        (b"[" + b"[" * 65 + b"]" * 65 + b"]", "nested too deeply"),
+        (b"[" + b"{}," * 1_200_000 + b"{}]", "of more than 2,000,000 strings and brackets"),
+        (b"[" + b"1," * 2_200_000 + b"1]", "of more than 2,000,000 strings and brackets"),
+        (b'{"a":[' + b"{}," * 1_200_000 + b"{}]}", "of more than 2,000,000 strings and brackets"),
+    ],
+)
+def test_a_document_that_would_cost_too_much_is_refused_before_it_is_read(content, message, monkeypatch):
+    monkeypatch.setattr(json_document, "json", SimpleNamespace(loads=lambda text: None, JSONDecodeError=json.JSONDecodeError))
+    with pytest.raises(ValueError, match=message):
+        read_document(content)
+
+
+def test_a_document_is_not_held_as_objects():
+    content = b"[" + b"{}," * 300_000 + b"{}]"
+    tracemalloc.start()
+    try:
+        assert len(read_document(content)) == 300_001
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20 * len(content)
+    assert most < 60 * 300_001  # an empty object takes 64 bytes, and the list 8
+
+
+def test_an_element_of_a_document_may_be_as_long_as_a_line_and_as_deep_as_is_meant(tmp_path, once):
+    deep = '{"time": 1, "text": "deep", "more": ' + "[" * 63 + "]" * 63 + "}"
+    (tmp_path / "a.json").write_text(
+        f'[{json.dumps({"time": 1, "text": "x" * MOST_LINE})},\n{deep},\n{line("c").strip()},\n{{"id": {"9" * 5000}}}]'
+    )
+    cut, deep, last, digits = everything(FolderSource(tmp_path, once))
+    assert len(cut.content) < 2000
+    for each in (cut, digits):
+        with pytest.raises(MalformedItem):
+            parse_item(each.content)
+    assert texts([deep, last]) == ["deep", "c"]
+    assert SetAside(tmp_path / "aside.jsonl", None).add([(each, "x") for each in (cut, deep)]) is None
 
 
 # --- standard input ---
@@ -434,6 +544,75 @@ def test_a_place_is_opened_by_what_it_is(tmp_path, monkeypatch, place, kind):
         assert type(source).__name__ == kind
         assert source.name
         source.close()
+
+
+OWN = """
+from apps.finance_sentiment.stream.source import Record
+
+class Ticks:
+    name = "ticks"
+
+    def __init__(self, follow):
+        self.follow = follow
+
+    def read(self, position=None):
+        for number in range(position or 0, 3):
+            yield Record({"time": number, "text": f"tick {number}, {self.follow}"}, number + 1, f"tick {number}")
+
+    def close(self):
+        pass
+
+def ticks(reading):
+    return Ticks(reading.follow)
+
+def half(reading):
+    return object()
+
+nothing = 7
+"""
+
+
+def test_a_source_of_ones_own_is_a_function_of_a_module(tmp_path, monkeypatch):
+    (tmp_path / "my_ticks.py").write_text(OWN)
+    (tmp_path / "my_fault.py").write_text("import nowhere_at_all")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = open_source("python:my_ticks:ticks", follow=True)
+    assert source.name == "ticks"
+    assert texts(everything(source)) == ["tick 0, True", "tick 1, True", "tick 2, True"]
+    assert texts(everything(open_source("python:my_ticks:ticks"), 2)) == ["tick 2, False"]
+    for place, message in {
+        "python:": "python:: names no function|python: names no function",
+        "python:my_ticks": "names no function",
+        "python:my_ticks:nowhere": "has no function nowhere",
+        "python:my_ticks:nothing": "has no function nothing",
+        "python:my_ticks:half": "gives a object, which is no source: it lacks name, read, close",
+        "python:my_nowhere:ticks": "cannot be imported: No module named 'my_nowhere'",
+        "python:my_fault:ticks": "cannot be imported: No module named 'nowhere_at_all'",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            open_source(place)
+
+
+def test_a_feed_that_is_not_followed_says_that_it_is_looked_at_once(said):
+    for follow in (False, True):
+        open_source("https://example.org/feed?key=secret", follow=follow, say=said.append).close()
+    assert said == ["the feed at example.org is looked at once; with --follow, every 300 s"]
+
+
+def test_the_help_says_what_ends_what_is_posted_and_how_another_source_is_added(capsys):
+    with pytest.raises(SystemExit):
+        main(APP, ["watch", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for part in (
+        "go on where a file, folder, feed or Kafka topic ends for now; without it each is read once, and the watch ends",
+        "POST /items",
+        "application/json",
+        "application/x-ndjson",
+        '202 {"accepted": n}',
+        "503 with Retry-After",
+        "python:MODULE:FUNCTION",
+    ):
+        assert part in told
 
 
 @pytest.mark.parametrize(

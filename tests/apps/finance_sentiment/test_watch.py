@@ -126,7 +126,7 @@ def test_the_alerts_can_be_scored(watched, stream):
 def test_a_grace_below_nothing_and_a_truth_in_the_place_of_the_stream_are_refused(watched, stream, tmp_path):
     code, out, err = call("score", "--alerts", watched[0] / "alerts.jsonl", "--truth", stream[1], "--grace-hours", "-1")
     assert (code, out) == (2, "")
-    assert "--grace-hours -1: 0 or more" in err
+    assert "--grace-hours -1 (0 or more)" in err
     code, out, err = call("simulate", "--out", tmp_path / "stream.jsonl", "--truth", tmp_path / "stream.jsonl")
     assert (code, out) == (2, "")
     assert "is the file of the stream" in err
@@ -230,7 +230,7 @@ def hook(refuse=0, port=0):
 
 def test_a_webhook_gets_every_alert_in_order_though_it_refuses_at_first(watched, stream, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "apps.finance_sentiment.watch.outputs.Webhook.__init__.__kwdefaults__", {"timeout": 2.0, "first_wait": 0.05, "give_up": 60.0}
+        "apps.finance_sentiment.watch.outputs.Webhook.__init__.__kwdefaults__", {"timeout": 2.0, "first_wait": 0.05, "longest_wait": 1.0}
     )
     _, lines, _ = watched
     with hook(refuse=2) as server:
@@ -278,6 +278,10 @@ def test_a_full_disk_is_told_and_costs_no_alert(watched, stream, tmp_path):
     [
         (("--watch", "history=3"), "unknown setting 'history'"),
         (("--watch", "history_days"), "has no '='"),
+        (("--watch", "history_days=["), "--watch 'history_days=[': '[' is no value"),
+        (("--watch", "history_days=2026-99-99"), "'2026-99-99' is no value"),
+        (("--watch", "history_days=" + "[" * 5000), "is no value"),
+        (("--watch", "history_days="), "history_days"),
         (("--detector", "magic"), "unknown detector 'magic'"),
         (("--silence", "oil=yesterday/"), "write TOPIC or TOPIC=FROM/UNTIL"),
         (("--family", "Wire"), "write NAME=PATTERN"),
@@ -302,6 +306,17 @@ def test_two_watches_do_not_work_with_one_state(tmp_path, stream):
         store.close()
     assert code == 2
     assert "another watch works with this state" in err
+
+
+def test_a_state_that_is_another_database_is_left_alone(tmp_path, stream):
+    with sqlite3.connect(tmp_path / "state.sqlite") as base:
+        base.execute("CREATE TABLE notes (text TEXT)")
+    base.close()
+    before = (tmp_path / "state.sqlite").read_bytes()
+    code, _, err = watch(tmp_path, stream[0])
+    assert code == 2
+    assert "is no state of a watch but another database" in err
+    assert (tmp_path / "state.sqlite").read_bytes() == before
 
 
 def test_what_is_no_state_is_left_alone(tmp_path, stream):

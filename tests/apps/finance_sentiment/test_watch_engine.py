@@ -221,7 +221,7 @@ def test_a_state_that_does_not_fit_is_refused(topics, settings, message):
         {"keep_days": 10},
         {"detector": "magic"},
         {"false_alarms_per_day": 0},
-        {"resolve_ratio": float("nan")},
+        {"resolve_odds": float("nan")},
     ],
 )
 def test_settings_that_make_no_sense_are_told(values):

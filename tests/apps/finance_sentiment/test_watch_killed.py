@@ -22,7 +22,7 @@ from tests.tiny_finance import bundle
 
 KILLS = 100
 # One topic and many alerts: its thresholds are found in a fraction of a second, so that a process that lives as long gets on.
-SETTINGS = WatchSettings(history_days=7, false_alarms_per_day=1.0, cooldown_hours=1, resolve_hours=2, silent_feeds_per_day=0.0)
+SETTINGS = WatchSettings(history_days=7, false_alarms_per_day=1.0, cooldown_hours=1, resolve_odds=5, silent_feeds_per_day=0.0)
 
 
 class OneTopic(Reader):
