@@ -83,7 +83,7 @@ def main() -> int:
         print("headlines", file=sys.stderr)
         items = _headlines(options.headlines, options.since)
         # Whole days, no hours: the usual needs more days to be known.
-        daily = {"bucket_minutes": 1440, "history_days": 120, "keep_days": 365, "lateness_hours": 0, "jump_hours": 24 * 14, "cooldown_hours": 24,
+        daily = {"bucket_minutes": 1440, "history_days": 120, "keep_days": 365, "lateness_hours": 0, "jump_hours": 24 * 14, "cooldown_hours": 24, "quiet_hours": 48,
                  "refit_days": 28, "silent_feeds_per_day": 0.0}  # fmt: skip
         surges = SurgeSettings(per_topic_week=0.25, history_days=120, shortest_hours=24, longest_hours=72, apart_days=7)
         judged = dict(zip((item.id for item in items), reader.judge([item.text for item in items]), strict=True))

@@ -10,11 +10,16 @@ from benchmarks.workers import serve
 GRIDS = {
     "page_hinkley": {
         "min_instances": [30],
-        "delta": [0.005, 0.05, 0.2, 0.5],
-        "threshold": [2, 5, 10, 20, 50, 100],
+        "delta": [0.0, 0.005, 0.05, 0.2, 0.5, 1.0],
+        "threshold": [0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100],
         "alpha": [0.999, 0.9999, 1.0],
     },
-    "adwin": {"delta": [0.5, 0.1, 0.01, 0.002, 1e-4, 1e-6], "clock": [1], "min_window_length": [2, 5], "grace_period": [10]},
+    "adwin": {
+        "delta": [0.99, 0.9, 0.7, 0.5, 0.3, 0.1, 0.01, 0.002, 1e-4, 1e-6],
+        "clock": [1],
+        "min_window_length": [2, 5],
+        "grace_period": [10],
+    },
 }
 
 

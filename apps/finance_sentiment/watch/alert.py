@@ -42,6 +42,7 @@ def next_state(
     neutral: float,
     pending_at: float,
     calm: bool,
+    rest_seconds: float,
     quiet_seconds: float,
     outlasted: bool,
 ) -> Alert | None:
@@ -55,7 +56,8 @@ def next_state(
         neutral: what the statistic is where nothing is more than usual.
         pending_at: statistic from which on an alert is pending.
         calm: whether the negatives are back to the usual.
-        quiet_seconds: that must have passed since its last alarm.
+        rest_seconds: in which the detector raises no other alarm after one: too soon to call it over.
+        quiet_seconds: since the last alarm, after which it is over for the detector's silence alone.
         outlasted: whether an alert that fired has lasted so long that what it tells of is the usual now: it is over whatever comes in.
     """
     if alert is None:
@@ -66,6 +68,9 @@ def next_state(
         return replace(alert, state=RESOLVED)
     if alarm:
         return replace(alert, state=FIRING, fired=alert.fired or time, last_alarm=time)
+    low = statistic <= max(neutral, pending_at * _CALM)
     if alert.state == PENDING:
-        return replace(alert, state=RESOLVED) if statistic <= max(neutral, pending_at * _CALM) else alert
-    return replace(alert, state=RESOLVED) if calm and time - alert.last_alarm >= quiet_seconds else alert
+        return replace(alert, state=RESOLVED) if low else alert
+    quiet = time - alert.last_alarm
+    over = quiet >= rest_seconds and (calm or (low and quiet >= quiet_seconds))
+    return replace(alert, state=RESOLVED) if over else alert

@@ -18,7 +18,7 @@ HOUR, DAY = 3600, 86_400
 _MOST = 1e9  # of any setting
 # Of the rate of false alarms on the simulated streams; rare ones get as many days as take some ten seconds for a dozen topics, and a larger error, which the
 # calibration states.
-_RELATIVE_ERROR, _MOST_DAYS = 0.05, 40_000
+_RELATIVE_ERROR, _MOST_DAYS = 0.07, 40_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class WatchSettings:
     cooldown_hours: float = option(6.0, "after an alarm, in which the detector of this topic rests", least=0)
     pending_share: float = option(0.7, "of the threshold, from which on an alert is pending", least=0.01)
     resolve_odds: float = option(20.0, "to one, that the negatives are back to the usual, to resolve an alert", least=1)
+    quiet_hours: float = option(24.0, "without an alarm, after which an alert is resolved though the odds are not yet so", least=0)
     longest_days: float = option(14.0, "after which an alert is over whatever comes in: that has become the usual, and is learned", least=1)
     group_hours: float = option(3.0, "alerts that fire within this time of another are of its group", least=0)
     evidence: int = option(5, "headlines that an alert carries", least=0)

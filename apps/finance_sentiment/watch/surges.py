@@ -64,7 +64,7 @@ class Surges:
     def step(self, tally: Tally, usual: Usual, ended: int) -> list[Change]:
         """What changes when the bucket before number `ended` is over."""
         statistic, alarms, begun = self._stepped(tally, usual, ended)
-        time, quiet = float(ended * tally.bucket_seconds), self.settings.cooldown_hours * HOUR
+        time = float(ended * tally.bucket_seconds)
         changes = []
         for topic, threshold in enumerate(usual.calibration.threshold):
             before = self.alerts.get(topic)
@@ -82,7 +82,8 @@ class Surges:
                 neutral=self._detector.neutral,
                 pending_at=self.settings.pending_share * float(threshold),
                 calm=since is not None and self._calm(before, tally, usual, ended),
-                quiet_seconds=quiet,
+                rest_seconds=self.settings.cooldown_hours * HOUR,
+                quiet_seconds=self.settings.quiet_hours * HOUR,
                 outlasted=outlasted,
             )
             if alert is None or (before is not None and alert.state == before.state):

@@ -1,6 +1,7 @@
 """Alerts that late items raise, that begin where a rule says nothing of beginnings, and that last until what they tell of has become the usual."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ BEGIN = parse_time("2026-01-05")
 def after(alert, **seen):
     """The state after a bucket that ends at 100 hours, in which nothing is the matter but what is `seen`."""
     usual = {"begun": 90.0 * HOUR, "statistic": 0.0, "alarm": False, "neutral": 0.0, "pending_at": 3.0, "calm": False}
-    rules = {"quiet_seconds": 6.0 * HOUR, "outlasted": False}
+    rules = {"rest_seconds": 6.0 * HOUR, "quiet_seconds": 24.0 * HOUR, "outlasted": False}
     return next_state(alert, topic=0, time=100.0 * HOUR, **{**usual, **rules, **seen})
 
 
@@ -33,6 +34,15 @@ def test_an_alert_that_outlasted_all_is_over_whatever_comes_in():
     assert after(fired, statistic=9.0, alarm=True).state == FIRING
     assert after(fired, statistic=9.0, alarm=True, outlasted=True).state == RESOLVED
     assert after(Alert(0, PENDING, 0.0), alarm=True, outlasted=True).state == FIRING  # there was no alert to outlast
+
+
+def test_an_alert_is_over_when_the_odds_are_so_or_nothing_was_heard_for_a_day():
+    fired = Alert(0, FIRING, 0.0, 10.0 * HOUR, 95.0 * HOUR)
+    assert after(fired, calm=True).state == FIRING  # the detector still rests
+    assert after(replace(fired, last_alarm=93.0 * HOUR), calm=True).state == RESOLVED
+    assert after(replace(fired, last_alarm=77.0 * HOUR)).state == FIRING
+    assert after(replace(fired, last_alarm=76.0 * HOUR)).state == RESOLVED
+    assert after(replace(fired, last_alarm=50.0 * HOUR), statistic=2.0).state == FIRING  # it is on its way to another one
 
 
 def items(days, level, seed=0, topics=2):
