@@ -150,6 +150,8 @@ def of_long_texts(network: Network, texts: Sequence[str], names: Sequence[str], 
     """
     parts = Parts.of(checked(texts), network.tokeniser, network.max_length)
     outputs = network.of_texts(parts.texts, names, batch_size=batch_size)
+    if len(parts.texts) == parts.count:
+        return outputs
     return parts.together(outputs, names, [len(ids) for ids in network.tokeniser.encode(parts.texts, network.max_length)])
 
 
