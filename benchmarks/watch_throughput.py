@@ -116,7 +116,7 @@ def _followed(process: subprocess.Popen, state: Path, lines: int) -> tuple[list[
             received = _counted(state).get("received", 0)
         except (OSError, sqlite3.Error, TypeError):  # it begins, or ends
             continue
-        if received >= next_at:
+        if received >= next_at and "VmRSS" in sizes:  # a process that has ended has none
             found.append((received, sizes["VmRSS"]))
             next_at = received + lines / 20
     return found, peak
