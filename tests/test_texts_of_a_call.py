@@ -1,6 +1,7 @@
 """Where the texts of a call come from, and how many are answered at once: files and arguments in batches, standard input as it comes."""
 
 import argparse
+import contextlib
 import io
 import os
 
@@ -20,21 +21,26 @@ def batches(*texts, size=3, **given):
 
 
 @pytest.fixture
-def pipe(monkeypatch):
-    """Standard input is a pipe; gives the number to write to."""
-    reading, writing = os.pipe()
-    with open(reading) as stream:
-        monkeypatch.setattr("sys.stdin", stream)
-        yield writing
+def read_from(monkeypatch):
+    """Makes a file descriptor standard input."""
+    with contextlib.ExitStack() as opened:
+        yield lambda number: monkeypatch.setattr("sys.stdin", opened.enter_context(open(number)))
 
 
 @pytest.fixture
-def terminal(monkeypatch):
+def pipe(read_from):
+    """Standard input is a pipe; gives the number to write to."""
+    reading, writing = os.pipe()
+    read_from(reading)
+    return writing
+
+
+@pytest.fixture
+def terminal(read_from):
     """Standard input is a terminal; gives the number to type to."""
     typing, end = os.openpty()
-    with open(end) as stream:
-        monkeypatch.setattr("sys.stdin", stream)
-        yield typing
+    read_from(end)
+    yield typing
     os.close(typing)
 
 

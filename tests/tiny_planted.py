@@ -16,6 +16,13 @@ from tfarch.models.spec import AveragedSpec, EncoderSpec
 LABELS = ("card", "refund", "other")
 PLANTED = "refund"
 TEMPERATURE = 1.5
+DESCRIPTION = {  # of a bundle of one of them, for `write_bundle`
+    "task": "text_classification",
+    "labels": list(LABELS),
+    "max_length": MAX_LENGTH,
+    "tokeniser": {"kind": "wordpiece", "lowercase": True, "strip_accents": True, "file": "vocab.txt"},
+    "model": {"file": "model.tflite"},
+}
 SPECS = {
     "averaged": AveragedSpec(len(VOCABULARY), width=8),
     "encoder": EncoderSpec(len(VOCABULARY), width=8, heads=(2, 2), head_width=4, feed_forward=(16, 16), positions=MAX_LENGTH),

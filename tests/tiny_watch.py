@@ -72,6 +72,15 @@ def surge(begin, hours=8):
     return [item(begin + hour * HOUR + 300 * number, number, bad=True) for hour in range(hours) for number in range(10)]
 
 
+def told(engine, items):
+    """The lines that come of items with their judgements."""
+    lines = []
+    for item, judgement in items:
+        lines += [event.line for event in engine.admit(item)]
+        engine.count(item, judgement)
+    return lines
+
+
 def watch(folder, *sources, outputs=(), settings=SETTINGS, **options):
     """Watches the sources from what the folder holds to their end: every line that there is then."""
     store = Store(folder / "state.sqlite")

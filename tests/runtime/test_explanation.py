@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_classifier import MAX_LENGTH, VOCABULARY
-from tests.tiny_planted import LABELS, PLANTED, SPECS, planted_tflite
+from tests.tiny_planted import DESCRIPTION, LABELS, PLANTED, SPECS, planted_tflite
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import arrays_file, update_bundle, write_bundle
 from tfarch.runtime import Classifier, KnownRows, Network, Tokeniser, load
@@ -47,14 +47,7 @@ def rows(classifier):
 @pytest.fixture
 def bundle(files, rows, tmp_path):
     """A bundle with the texts of its training rows."""
-    description = {
-        "task": "text_classification",
-        "labels": list(LABELS),
-        "max_length": MAX_LENGTH,
-        "tokeniser": {"kind": "wordpiece", "lowercase": True, "strip_accents": True, "file": "vocab.txt"},
-        "model": {"file": "model.tflite"},
-        "examples": {"texts": "examples.json", "vectors": "examples.npz"},
-    }
+    description = {**DESCRIPTION, "examples": {"texts": "examples.json", "vectors": "examples.npz"}}
     contents = {"model.tflite": files["encoder"], "vocab.txt": "".join(f"{piece}\n" for piece in VOCABULARY)}
     contents |= {"examples.json": rows.as_json(), "examples.npz": arrays_file(vectors=rows.vectors)}
     write_bundle(tmp_path / "bundle", description, contents)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_classifier import MAX_LENGTH, VOCABULARY
-from tests.tiny_planted import LABELS, PLANTED, planted_tflite
+from tests.tiny_planted import DESCRIPTION, LABELS, PLANTED, planted_tflite
 from tfarch.errors import InputError
 from tfarch.export.bundle import write_bundle
 from tfarch.runtime import Classifier, KnownRows, MultitaskClassifier, Network, Tokeniser, load
@@ -76,15 +76,8 @@ def test_the_bundle_says_how_long_texts_are_answered_unless_the_call_does(networ
 
 
 def test_a_loaded_bundle_answers_long_texts_as_it_says(files, tmp_path, expected):
-    description = {
-        "task": "text_classification",
-        "labels": list(LABELS),
-        "max_length": MAX_LENGTH,
-        "tokeniser": {"kind": "wordpiece", "lowercase": True, "strip_accents": True, "file": "vocab.txt"},
-        "model": {"file": "model.tflite"},
-    }
     for said, wanted in (({"long_texts": True}, True), ({"long_texts": False}, False), ({}, False)):
-        write_bundle(tmp_path / "bundle", {**description, **said}, files)
+        write_bundle(tmp_path / "bundle", {**DESCRIPTION, **said}, files)
         classifier = load(tmp_path / "bundle")
         assert classifier.long_texts is wanted
         (found,) = classifier.predict([LONG])

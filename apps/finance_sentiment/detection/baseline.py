@@ -117,7 +117,7 @@ class Baseline:
             level, shares = np.ones(ordinary.shape), np.broadcast_to(share, ordinary.shape)
             if math.isfinite(half_life):
                 level, shares, _ = followed(days, half_life, smooth_start(days, half_life, share))
-                level /= (days.expected * level).sum(axis=0) / np.maximum(days.expected.sum(axis=0), 1e-9)
+                level *= days.expected.sum(axis=0) / np.maximum((days.expected * level).sum(axis=0), 1e-9)  # of mean 1
             expected = np.where(recorded, rates[hours] * level[day], 0.0)
             clumping = max(1.0, float(np.where(seen, (counts - expected) ** 2, 0.0).sum() / np.where(seen, expected, 0.0).sum()))
             even = np.where(recorded, rates[hours], 0.0)

@@ -168,13 +168,13 @@ class Surges:
         begin = max(min(begin, last - 1), ended - self.settings.keep_days * DAY // tally.bucket_seconds)
         counts = tally.between(begin, ended)[:, alert.topic, 1]
         mean = usual.baseline.mean(np.arange(begin, ended) * float(tally.bucket_seconds))[:, alert.topic]
-        high = slice(last - begin)
+        high = slice(max(0, last - begin))
         ratio = float(np.clip((counts[high].sum() + _SMALL) / (mean[high].sum() + _SMALL), _LEAST_RATIO, _MOST_RATIO))
         return odds_of_calm(counts, mean, usual.baseline.size[alert.topic], ratio) >= math.log(self.settings.resolve_odds)
 
     def _change(self, alert: Alert, tally: Tally, usual: Usual, time: float, statistic: float, threshold: float) -> Change:
         begin, ended = tally.bucket(alert.opened), tally.bucket(time)
-        begin = max(begin, ended - self.settings.keep_days * 86_400 // tally.bucket_seconds)
+        begin = max(begin, ended - self.settings.keep_days * DAY // tally.bucket_seconds)
         counts = tally.between(begin, ended)[:, alert.topic].sum(axis=0)
         expected = usual.baseline.mean(np.arange(begin, ended) * float(tally.bucket_seconds))[:, alert.topic].sum()
         return Change(

@@ -12,6 +12,7 @@ from apps.finance_sentiment.watch.alert import FIRING, PENDING, RESOLVED, Alert,
 from apps.finance_sentiment.watch.engine import Engine
 from apps.finance_sentiment.watch.reading import Judgement
 from apps.finance_sentiment.watch.settings import DAY, HOUR, WatchSettings
+from tests.tiny_watch import told
 
 BEGIN = parse_time("2026-01-05")
 
@@ -58,14 +59,6 @@ def items(days, level, seed=0, topics=2):
         (Item(str(n), time, f"story {n}", f"P{n % 3}"), Judgement(topic, bad, -0.9 if bad else 0.2))
         for n, (time, topic, bad) in enumerate(found)
     ]
-
-
-def told(engine, stream):
-    lines = []
-    for item, judgement in stream:
-        lines += [event.line for event in engine.admit(item)]
-        engine.count(item, judgement)
-    return lines
 
 
 def engine_of(**settings):

@@ -9,6 +9,7 @@ from apps.finance_sentiment.stream.item import Item, MalformedItem, parse_time
 from apps.finance_sentiment.watch.engine import Engine
 from apps.finance_sentiment.watch.reading import Judgement
 from apps.finance_sentiment.watch.settings import DAY, HOUR, WatchSettings
+from tests.tiny_watch import told
 from tfarch.errors import InputError
 
 BEGIN = parse_time("2026-01-05")
@@ -35,15 +36,6 @@ def stream(days=19, surge=SURGE, seed=0):
         )
         for n, (time, topic, bad) in enumerate(found)
     ]
-
-
-def told(engine, items):
-    """The lines that come of items."""
-    lines = []
-    for item, judgement in items:
-        lines += [event.line for event in engine.admit(item)]
-        engine.count(item, judgement)
-    return lines
 
 
 def engine(settings=SETTINGS):
