@@ -104,6 +104,8 @@ def test_labels_that_rows_lack_are_guessed_by_a_first_training(job):
     assert guessed["epochs"] == 5  # of ten
     page = (job.out / "report.html").read_text(encoding="utf-8")
     assert f"{guessed['rows']['tone']} of tone" in page
+    card = (job.out / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.count(f"- **labels that a first training guessed:** {guessed['rows']['tone']}, each at half the weight") == 1
 
 
 def test_both_tasks_are_learned(job):

@@ -198,6 +198,8 @@ def _beside_the_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if learned:
         what = f"{learned['taken']:,} of {learned['texts']:,} ({learned['source']}) trained as the class that a probe took them for"
         facts.append(("texts without labels", what))
+    if guessed := (at(report, "train", "guessed_labels", "rows") or {}).get(report.get("of_task")):
+        facts.append(("labels that a first training guessed", f"{guessed:,}, each at half the weight of one that was given"))
     return facts
 
 

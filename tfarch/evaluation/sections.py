@@ -30,6 +30,7 @@ from tfarch.evaluation.pairs_section import confused
 from tfarch.evaluation.rows_section import fewer_rows
 from tfarch.evaluation.scope_section import out_of_scope
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
+from tfarch.evaluation.tasks import counted
 
 Report = Mapping[str, Any]
 
@@ -137,7 +138,7 @@ def training(report: Report) -> Child:
         ("taken on the way from the probe to it", share_text(at(made, "interpolation", "share"))),
         ("class names trained as rows", _class_names(made.get("class_names"))),
         ("texts without labels", _unlabelled(made.get("unlabelled"))),
-        ("labels guessed by a first training", _guessed(at(made, "guessed_labels", "rows"))),
+        ("labels guessed by a first training", counted(at(made, "guessed_labels", "rows") or {}) or None),
         ("precision", made.get("precision")),
         ("replicas", number_text(made.get("replicas"))),
     ]
@@ -152,10 +153,6 @@ def _class_names(figures: Report | None) -> str | None:
         return "yes, as asked for"
     why = f"loss of rows that heads have not seen: {figures['nll_with']:.3f} with them, {figures['nll_without']:.3f} without"
     return f"{'yes' if figures['used'] else 'no'} ({why})"
-
-
-def _guessed(rows: Report | None) -> str | None:
-    return " and ".join(f"{count:,} of {task}" for task, count in rows.items() if count) if rows else None
 
 
 def _unlabelled(figures: Report | None) -> str | None:

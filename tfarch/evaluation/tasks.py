@@ -13,6 +13,11 @@ def views(report: Report) -> dict[str, Report]:
     return {task: _view(report, task) for task in report["tasks"]} if report.get("tasks") else {"": report}
 
 
+def counted(rows: Mapping[str, int]) -> str:
+    """How many of each task, where there are any: "1,200 of mood and 30 of topic"."""
+    return " and ".join(f"{count:,} of {task}" for task, count in rows.items() if count)
+
+
 def _view(report: Report, task: str) -> Report:
     variants = [{**row, **{part: row[part][task] for part in ("metrics", "paired") if part in row}} for row in report["variants"]]
     shared = {name: value for name, value in report.items() if name != "tasks"}

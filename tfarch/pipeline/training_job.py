@@ -27,6 +27,7 @@ from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import plan_epoch
 from tfarch.evaluation.calibration import fit_temperature
 from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
+from tfarch.evaluation.tasks import counted
 from tfarch.models import Start
 from tfarch.models.classifier import HEAD, build_classifier, columns_of, head_of, of_all_tasks, of_task, text_vector
 from tfarch.models.spec import spec_as_dict
@@ -76,7 +77,7 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
     guessed = {}
     if config.train.guess_missing and any(lessons.lacking.values()):
         first = dataclasses.replace(settings, epochs=max(1, settings.epochs // 2))
-        say(f"a first training guesses the labels that texts lack: {_lacking(lessons)}")
+        say(f"a first training guesses the labels that texts lack: {counted(lessons.lacking)}")
         model, figures = _fit(config, tasks, lessons, folder, "guess", first, build, (), start.weights)
         guessed = {"guessed_labels": {"rows": lessons.lacking, "epochs": figures["epochs"], "seconds": figures["seconds"]}}
         lessons = _with_guesses(lessons, model, tasks)
@@ -127,10 +128,6 @@ def _start(tasks: Tasks) -> Start:
 def _joint(config: Config, tasks: Tasks, lesson: Callable[[str, Prepared], Lesson]) -> JointLesson:
     lessons = {task: lesson(task, prepared) for task, prepared in tasks.items()}
     return JointLesson(lessons, _classes(tasks), config.train.class_weights, config.train.task_weights)
-
-
-def _lacking(lessons: JointLesson) -> str:
-    return " and ".join(f"{count:,} of {task}" for task, count in lessons.lacking.items() if count)
 
 
 def _with_guesses(lessons: JointLesson, model: tf.keras.Model, tasks: Tasks) -> JointLesson:
