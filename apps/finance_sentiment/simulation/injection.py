@@ -41,7 +41,7 @@ def inject_surges(
     What a topic's hours would bring without a surge is told by the same hours of the four weeks before and after, so that the rhythm of
     the week and slow changes are kept. A surge adds a Poisson number of negative items of the topic, `factor - 1` times as many as that;
     each is a copy of another negative item under a new id, at a time of day at which one of those weeks had a negative item. Where all
-    items are dated by the day, so are surges. The stream may hold surges of its own: an alert on one of them counts as false, for any
+    items are dated by the day, so are surges, and copies stand at random places among the items of their day. The stream may hold surges of its own: an alert on one of them counts as false, for any
     detector alike.
 
     Args:
@@ -64,7 +64,7 @@ def inject_surges(
     if history_end >= usual.end:
         days = (usual.end - usual.start) // DAY
         raise InputError(f"a history of {settings.history_days} days leaves nothing of {days}", mend="lower history_days")
-    for_surges, for_copies = np.random.default_rng(seed).spawn(2)
+    for_surges, for_copies, for_order = np.random.default_rng(seed).spawn(3)
     negative = {topic: [item for item in pool if labels[item.id] == (topic, "negative")] for topic in topics}
     told_labels = {item.id: labels[item.id] for item in items}
     uses: Counter[str] = Counter()
@@ -104,9 +104,19 @@ def inject_surges(
         "duplicates": {},
         "malformed": [],
     }
-    everything = sorted([*items, *copies], key=lambda item: item.time)
-    lines = [{"id": each.id, "time": iso_time(each.time), "text": each.text, "publisher": each.publisher} for each in everything]
+    mixed = _mixed(items, copies, for_order)
+    lines = [{"id": each.id, "time": iso_time(each.time), "text": each.text, "publisher": each.publisher} for each in mixed]
     return Simulated(lines, truth)
+
+
+def _mixed(items: Sequence[Item], copies: Sequence[Item], rng: np.random.Generator) -> list[Item]:
+    """All by time, `items` as they are. Copies that came after all others of their time would give themselves away, where that is the day, by a row of bad news."""
+    alike, before, placed = Counter(item.time for item in items), Counter(), []
+    for item in items:
+        before[item.time] += 1
+        placed.append((item.time, before[item.time] / (alike[item.time] + 1), item))
+    placed += [(copy.time, rng.random(), copy) for copy in copies]
+    return [item for *_, item in sorted(placed, key=lambda each: each[:2])]
 
 
 def _topics(items: Sequence[Item], pool: Sequence[Item], labels: Labels) -> list[str]:

@@ -65,6 +65,17 @@ def test_injected_items_are_copies_of_negative_ones_from_elsewhere_inside_the_su
             assert all(seconds(item["time"]) % DAY == 0 for item in mine)
 
 
+def test_copies_stand_anywhere_among_the_items_of_their_day():
+    items, labels = real(90, daily=True)
+    places = []
+    for seed in range(4):
+        by_day = {}
+        for item in inject_surges(items, labels, INJECTED, seed=seed).items:
+            by_day.setdefault(item["time"], []).append(item["id"] in labels)
+        places += [place / (len(day) - 1) for day in by_day.values() for place, real in enumerate(day) if not real and len(day) > 1]
+    assert np.quantile(places, [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.1)
+
+
 def test_injected_surges_multiply_what_the_weeks_around_expect():
     items, labels = real(120, seed=4)
     beyond, added, expected = [], 0, 0
