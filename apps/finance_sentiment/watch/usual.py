@@ -3,6 +3,7 @@ time to time."""
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class Usual:
             day_size=baseline.day_size,
             seed=seed,
         )
+        _give_back_memory()
         return cls(baseline, calibration, start + len(counts) * settings.bucket_seconds)
 
     def delays(self, settings: WatchSettings) -> Delays:
@@ -68,3 +70,11 @@ class Usual:
     def from_dict(cls, record: dict[str, Any]) -> Usual:
         """What `as_dict` gave."""
         return cls(Baseline.from_dict(record["baseline"]), Calibration.from_dict(record["calibration"]), record["fitted_at"])
+
+
+def _give_back_memory() -> None:
+    """What the simulations took goes back to the system where the C library can do that (glibc): it keeps the gaps between small objects otherwise, and a
+    watch would grow a little with each time that it learns."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
