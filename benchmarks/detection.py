@@ -34,12 +34,13 @@ import numpy as np
 from apps.finance_sentiment.scoring import score
 from apps.finance_sentiment.simulation import StreamSettings, SurgeSettings, inject_surges, sample_rows, simulate
 from apps.finance_sentiment.stream.duplicates import Duplicates
-from apps.finance_sentiment.stream.item import Item, MalformedItem, iso_time, parse_item, parse_time
+from apps.finance_sentiment.stream.item import Item, MalformedItem, parse_item, parse_time
 from apps.finance_sentiment.watch.engine import SURGE, Engine
 from apps.finance_sentiment.watch.reading import Judgement, Reader
 from apps.finance_sentiment.watch.settings import HOUR, WatchSettings
 from apps.finance_sentiment.watch.usual import Usual
 from benchmarks.workers import Worker, table
+from tfarch.data.moments import iso_time
 
 DETECTORS = ("negative_binomial_cusum", "poisson_cusum", "cusum", "ewma", "page_hinkley", "ratio")
 FACTORS = ("1.5", "2", "4")

@@ -7,9 +7,10 @@ import typing
 
 import pytest
 
-from tfarch.config import Config, OutOfScopeConfig, dump_yaml
+from tfarch.config import Config, OutOfScopeConfig
 from tfarch.errors import InputError
 from tfarch.runtime.scope import METHODS
+from tfarch.settings import dump_yaml
 
 
 @pytest.fixture

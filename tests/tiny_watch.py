@@ -4,13 +4,13 @@ import json
 from dataclasses import dataclass, field
 
 from apps.finance_sentiment.stream.duplicates import Duplicates
-from apps.finance_sentiment.stream.item import iso_time
 from apps.finance_sentiment.stream.source import Record
 from apps.finance_sentiment.watch.engine import Engine
 from apps.finance_sentiment.watch.loop import Watch, restored
 from apps.finance_sentiment.watch.reading import Judgement
 from apps.finance_sentiment.watch.settings import HOUR, WatchSettings
 from apps.finance_sentiment.watch.store import Store
+from tfarch.data.moments import iso_time
 
 DAYS = 8  # of calm news, of which the usual is learned in seven
 SETTINGS = WatchSettings(history_days=7, false_alarms_per_day=1.0, cooldown_hours=1, silent_feeds_per_day=0.0)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tfarch import __version__
-from tfarch.config import Config, dump_yaml
+from tfarch.config import Config
 from tfarch.errors import InputError, TfarchError
+from tfarch.settings import dump_yaml
 
 
 class RunFolder:

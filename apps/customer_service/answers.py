@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfarch.config import read_yaml
 from tfarch.errors import InputError, unknown
+from tfarch.settings import read_yaml
 
 SECTIONS = ("constants", "slots", "answers")
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tfarch.config import yaml_errors
 from tfarch.errors import InputError
 from tfarch.runtime import Classifier
 from tfarch.runtime.retrieval import NONE, Weights, Words, cosines, fit_weights, passages
 from tfarch.runtime.scope import unit
+from tfarch.settings import yaml_errors
 
 FIELDS = 3  # of an entry that have text vectors: its question, its answer, both together
 # Of the cosines to these, and of the words, for a company that has no queries yet: their sum and "none of them" as the sample's queries give (`fitted`), the

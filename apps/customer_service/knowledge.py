@@ -21,12 +21,12 @@ from apps.customer_service.answers import AnswerBook, answer_book, read_answers
 from apps.customer_service.faq import FIELDS, Entry, Faq, entries_of, entry_vectors, read_faq, read_queries
 from apps.customer_service.router import DEFAULT, INTENT, NOBODY, Router, fit_router
 from apps.customer_service.router import FAQ as FROM_FAQ
-from tfarch.config import dump_yaml, read_yaml
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import arrays_file, update_bundle
 from tfarch.runtime import Classifier, load, read_bundle
 from tfarch.runtime.bundle import read_arrays
 from tfarch.runtime.retrieval import Weights
+from tfarch.settings import dump_yaml, read_yaml
 
 ANSWERS, FAQ, QUERIES, VECTORS, FIELD = "answers.yaml", "faq.yaml", "faq_queries.csv", "knowledge.npz", "knowledge"
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tfarch.compression.recipe import Prune, QuantisationAware, load_recipe, shipped_recipes
-from tfarch.config import dump_yaml
 from tfarch.errors import InputError
+from tfarch.settings import dump_yaml
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tfarch.config import from_values, option, read_yaml
 from tfarch.errors import InputError, unknown
+from tfarch.settings import from_values, option, read_yaml
 
 VERSION = 1
 SHIPPED = Path(__file__).parent / "recipes"

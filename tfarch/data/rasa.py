@@ -19,9 +19,10 @@ from pathlib import Path
 
 import yaml
 
-from tfarch.config import DataConfig, yaml_errors
+from tfarch.config import DataConfig
 from tfarch.data.reading import Reading, RowCollector
 from tfarch.errors import InputError
+from tfarch.settings import yaml_errors
 
 SUFFIXES = (".yml", ".yaml")
 # [words](entity), [words]{"entity": "..."}; [words][{...}, {...}] for several

@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,19 +137,50 @@ def read_table(path: Path, data: DataConfig) -> Reading:
     if delimiters is None:
         raise unknown("format", path.suffix, (*FORMATS, ".yml", ".yaml"), file=path)
     rows = RowCollector(path, path.name, data.strict, labelled=not data.tasks)
+
+    def take(line: int, fields: list[str], reason: str | None) -> None:
+        if reason:
+            rows.skip(line, reason)
+        else:
+            rows.add(line, *fields)
+
     wanted = {data.text_column: "text", data.label_column: "label"}
     optional = {data.label_column} if data.tasks else set()
+    return rows.finish(read_fields(path, wanted, take, optional=optional))
+
+
+def read_fields(
+    path: Path,
+    wanted: Mapping[str, str],
+    take: Callable[[int, list[str], str | None], None],
+    *,
+    optional: Collection[str] = (),
+    spare: Collection[str] = (),
+) -> str:
+    """Gives every row of a file to `take`: its line, the fields of the wanted columns and, where it is bad, why (then it has no fields).
+
+    Args:
+        wanted: the option that names each column, by column.
+        optional: columns that an object of JSON Lines may lack; the field is then empty.
+        spare: columns that the whole file may lack; the fields are then empty.
+
+    Returns:
+        The sha256 of the file's bytes.
+
+    Raises:
+        InputError: the file cannot be read, is of no known format, is not UTF-8 text, or lacks a column (lists those there are).
+    """
+    delimiters = FORMATS.get(path.suffix.lower())
+    if delimiters is None:
+        raise unknown("format", path.suffix, FORMATS, file=path)
     try:
         with open(path, "rb", buffering=0) as raw:
             hashed = _Hashed(raw)
-            for line, fields, reason in _rows(_text_lines(hashed, path), delimiters, wanted, path, optional):
-                if reason:
-                    rows.skip(line, reason)
-                else:
-                    rows.add(line, *fields)
+            for line, fields, reason in _rows(_text_lines(hashed, path), delimiters, wanted, path, optional, spare):
+                take(line, fields, reason)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", file=path) from error
-    return rows.finish(hashed.digest.hexdigest())
+    return hashed.digest.hexdigest()
 
 
 def read_texts(path: str | Path, column: str) -> list[str]:
@@ -158,19 +189,14 @@ def read_texts(path: str | Path, column: str) -> list[str]:
     Raises:
         InputError: the file cannot be read, is of no known format, lacks the column, or has a row that cannot be read; names its line.
     """
-    path = Path(path)
-    delimiters = FORMATS.get(path.suffix.lower())
-    if delimiters is None:
-        raise unknown("format", path.suffix, FORMATS, file=path)
     texts = []
-    try:
-        with open(path, "rb", buffering=0) as raw:
-            for line, fields, reason in _rows(_text_lines(raw, path), delimiters, {column: "text"}, path):
-                if reason:
-                    raise InputError(reason, file=path, line=line, mend="mend the row or take it out: each row gets an answer")
-                texts += fields
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", file=path) from error
+
+    def take(line: int, fields: list[str], reason: str | None) -> None:
+        if reason:
+            raise InputError(reason, file=path, line=line, mend="mend the row or take it out: each row gets an answer")
+        texts.extend(fields)
+
+    read_fields(Path(path), {column: "text"}, take)
     return texts
 
 
@@ -230,31 +256,41 @@ Row = tuple[int, list[str], str | None]
 
 
 def _rows(
-    lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path, optional: Collection[str] = ()
+    lines: Iterable[str],
+    delimiters: tuple[str, ...],
+    wanted: Mapping[str, str],
+    path: Path,
+    optional: Collection[str] = (),
+    spare: Collection[str] = (),
 ) -> Iterator[Row]:
-    """The rows of a file; `wanted` maps each column to the option that names it, an object of JSON Lines may lack those that are `optional`."""
-    return _delimited_rows(lines, delimiters, wanted, path) if delimiters else _json_rows(lines, wanted, path, optional)
+    """The rows of a file, see `read_fields`."""
+    if delimiters:
+        return _delimited_rows(lines, delimiters, wanted, path, spare)
+    return _json_rows(lines, wanted, path, {*optional, *spare}, spare)
 
 
-def _delimited_rows(lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path) -> Iterator[Row]:
+def _delimited_rows(
+    lines: Iterable[str], delimiters: tuple[str, ...], wanted: Mapping[str, str], path: Path, spare: Collection[str]
+) -> Iterator[Row]:
     lines = iter(lines)
     first = next(lines, "")
     if not first:
         raise InputError("it is empty", file=path)
     if not first.strip():
         raise InputError("its first line is empty", file=path, line=1, mend="the first line must name the columns")
-    found = records(itertools.chain([first], lines), _delimiter(first, delimiters, wanted))
+    found = records(itertools.chain([first], lines), _delimiter(first, delimiters, set(wanted).difference(spare)))
     header = next(found)
     if reason := header.broken or damage("".join(header.fields)):
         raise InputError(f"its header cannot be read: {reason}", file=path, line=header.line, mend="save the file as UTF-8 text")
     columns = [name.strip() for name in header.fields]
-    places = [_column(columns, name, option, path, header.line) for name, option in wanted.items()]
+    present = {name: option for name, option in wanted.items() if name in columns or name not in spare}
+    places = {name: _column(columns, name, option, path, header.line) for name, option in present.items()}
     for line, fields, broken in found:
         if not broken and len(fields) != len(columns):
             more = "; a text with the delimiter in it needs quotes" if len(fields) > len(columns) else ""
             broken = f"{len(fields)} column{'s' if len(fields) > 1 else ''} where the header has {len(columns)}{more}"
         reason = broken or damage("".join(fields))
-        yield line, [] if reason else [fields[place] for place in places], reason
+        yield line, [] if reason else [fields[places[name]] if name in places else "" for name in wanted], reason
 
 
 def _delimiter(first: str, delimiters: tuple[str, ...], wanted: Iterable[str]) -> str:
@@ -280,7 +316,9 @@ def _missing_column(name: str, option: str, columns: Iterable[str], path: Path, 
     return MissingColumnError(f"no column {name!r}; its columns: {listed}", option, file=path, line=line)
 
 
-def _json_rows(lines: Iterable[str], wanted: Mapping[str, str], path: Path, optional: Collection[str]) -> Iterator[Row]:
+def _json_rows(
+    lines: Iterable[str], wanted: Mapping[str, str], path: Path, optional: Collection[str], spare: Collection[str]
+) -> Iterator[Row]:
     seen: dict[str, int] = {}  # the line on which each key first stands, in that order
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -311,7 +349,7 @@ def _json_rows(lines: Iterable[str], wanted: Mapping[str, str], path: Path, opti
         else:
             yield number, [value if isinstance(value, str) else str(value).lower() for value in (row[name] for name in wanted)], None
     for name, option in wanted.items():
-        if seen and name not in seen:
+        if seen and name not in seen and name not in spare:
             raise _missing_column(name, option, seen, path, min(seen.values()))
 
 

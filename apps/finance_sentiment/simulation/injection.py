@@ -12,7 +12,8 @@ import numpy as np
 from apps.finance_sentiment.simulation.settings import SurgeSettings, as_json
 from apps.finance_sentiment.simulation.simulated import Simulated
 from apps.finance_sentiment.simulation.surges import Surge, place_surges
-from apps.finance_sentiment.stream.item import Item, iso_time
+from apps.finance_sentiment.stream.item import Item
+from tfarch.data.moments import iso_time
 from tfarch.errors import InputError
 
 DAY, WEEK = 86_400, 7 * 86_400  # seconds

@@ -15,7 +15,7 @@ from apps.finance_sentiment.simulation.rhythm import SENTIMENTS
 from apps.finance_sentiment.simulation.rows import Row, RowPool
 from apps.finance_sentiment.simulation.settings import StreamSettings, as_json
 from apps.finance_sentiment.simulation.simulated import Simulated
-from apps.finance_sentiment.stream.item import iso_time
+from tfarch.data.moments import iso_time
 from tfarch.errors import InputError
 
 _LAG = 20.0  # seconds between publication and arrival, in the mean

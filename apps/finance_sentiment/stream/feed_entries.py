@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
-from apps.finance_sentiment.stream.item import iso_time
+from tfarch.data.moments import iso_time
 
 _CLOSED = re.compile(rb"</\s*(?:\w+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
 _GLOBAL_ID = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")  # an address, urn: or tag:, which nobody else uses

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tfarch.data.moments import seconds_of
+
 MOST_CHARACTERS = 200_000  # of a text; a report of a hundred pages has as many
 MOST_ID = 512  # characters of an id; of a longer one the end becomes a hash
-_EARLIEST = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC).timestamp()
-_LATEST = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC).timestamp()
 
 
 class MalformedItem(ValueError):  # noqa: N818 - a fact about the item, not a failure of ours
@@ -69,11 +67,6 @@ def parse_item(line: str | bytes | Mapping[str, Any]) -> Item:
     return Item(name, time, text, publisher.strip()[:256])
 
 
-def iso_time(seconds: float) -> str:
-    """UTC in ISO 8601, to the second: 2026-03-01T09:30:00Z."""
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _name(value: Any) -> str:
     """An id as text; empty where there is none."""
     if value is None:
@@ -118,20 +111,7 @@ def parse_time(value: Any) -> float:
     Raises:
         MalformedItem: it is neither, or lies outside 1970 to 2200.
     """
-    if isinstance(value, bool) or value is None:
-        raise MalformedItem("lacks time" if value is None else "time is bool, not a time")
-    if isinstance(value, (int, float)):
-        seconds = float(value) if abs(value) < 1e15 else math.inf
-    elif isinstance(value, str):
-        try:
-            moment = datetime.datetime.fromisoformat(value.strip())
-            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
-        except (ValueError, OverflowError) as error:
-            raise MalformedItem(f"time {value[:40]!r} is not ISO 8601") from error
-    else:
-        raise MalformedItem(f"time is {type(value).__name__}, not a time")
-    if not _EARLIEST <= seconds < _LATEST:  # NaN is neither
-        # Python refuses to print an integer of thousands of digits.
-        shown = "of many digits" if isinstance(value, int) and math.isinf(seconds) else f"{value!r:.40}"
-        raise MalformedItem(f"time {shown} lies outside 1970 to 2200")
-    return seconds
+    try:
+        return seconds_of(value)
+    except ValueError as error:
+        raise MalformedItem(str(error)) from error

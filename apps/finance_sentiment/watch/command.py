@@ -19,9 +19,9 @@ from apps.finance_sentiment.watch.shown import alert_text, delay_table
 from apps.finance_sentiment.watch.silences import read_silence
 from apps.finance_sentiment.watch.store import Store
 from apps.finance_sentiment.watch.usual import Usual
-from tfarch.config import from_values
 from tfarch.errors import InputError
 from tfarch.progress import say
+from tfarch.settings import from_values
 
 
 def watch(options: argparse.Namespace, seed: int, threads: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from apps.finance_sentiment.stream.duplicates import WINDOW_SECONDS
-from apps.finance_sentiment.stream.item import Item, MalformedItem, iso_time
+from apps.finance_sentiment.stream.item import Item, MalformedItem
 from apps.finance_sentiment.stream.publishers import Families
 from apps.finance_sentiment.watch.alert import FIRING, RESOLVED, Alert
 from apps.finance_sentiment.watch.clock import StreamClock, Vote
@@ -23,6 +23,7 @@ from apps.finance_sentiment.watch.settings import DAY, HOUR, WatchSettings
 from apps.finance_sentiment.watch.surges import Change, Surges
 from apps.finance_sentiment.watch.tally import Tally
 from apps.finance_sentiment.watch.usual import Usual
+from tfarch.data.moments import iso_time
 from tfarch.errors import InputError
 from tfarch.progress import say as say_on_standard_error
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from apps.finance_sentiment.stream.item import Item, iso_time
+from apps.finance_sentiment.stream.item import Item
+from tfarch.data.moments import iso_time
 
 KEPT = 40  # of each topic
 _CHARACTERS = 300  # of a text that is kept; what it says stands at its beginning

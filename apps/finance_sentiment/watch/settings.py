@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfarch.config import option
 from tfarch.errors import InputError
+from tfarch.settings import option
 
 if TYPE_CHECKING:
     from apps.finance_sentiment.detection import Detector

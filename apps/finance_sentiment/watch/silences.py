@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.finance_sentiment.stream.item import MalformedItem, iso_time, parse_time
+from apps.finance_sentiment.stream.item import MalformedItem, parse_time
 from apps.finance_sentiment.watch.alert import RESOLVED
+from tfarch.data.moments import iso_time
 from tfarch.errors import InputError
 
 

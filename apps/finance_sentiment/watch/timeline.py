@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from apps.finance_sentiment.detection import bursts
-from apps.finance_sentiment.stream.item import iso_time, parse_time
+from apps.finance_sentiment.stream.item import parse_time
 from apps.finance_sentiment.watch.engine import SILENT_FEED
 from apps.finance_sentiment.watch.settings import DAY
 from apps.finance_sentiment.watch.store import Store
 from apps.finance_sentiment.watch.timeline_plot import Span, topic_plot
 from apps.finance_sentiment.watch.usual import Usual
+from tfarch.data.moments import iso_time
 from tfarch.errors import InputError
 from tfarch.evaluation.html import render_page
 from tfarch.evaluation.markup import Child, Markup, named, quoted, scrolled, tag

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.finance_sentiment.stream.item import iso_time
 from apps.finance_sentiment.watch.settings import DAY
+from tfarch.data.moments import iso_time
 from tfarch.evaluation.markup import Markup, tag
 
 WIDTH, LEFT, RIGHT = 720, 40, 8

@@ -10,9 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from apps.finance_sentiment.stream.item import iso_time
 from apps.finance_sentiment.watch.settings import DAY
 from apps.finance_sentiment.watch.shown import alert_text
+from tfarch.data.moments import iso_time
 
 if TYPE_CHECKING:
     from apps.finance_sentiment.watch.loop import Watch

@@ -19,8 +19,9 @@ from apps.finance_sentiment.stream import feed_source, fetching
 from apps.finance_sentiment.stream.feed_entries import NotAFeedError, plain_text, read_feed
 from apps.finance_sentiment.stream.feed_source import FeedSource, open_feed
 from apps.finance_sentiment.stream.fetching import Fetch, FetchError
-from apps.finance_sentiment.stream.item import iso_time, parse_item
+from apps.finance_sentiment.stream.item import parse_item
 from apps.finance_sentiment.stream.source import Reading
+from tfarch.data.moments import iso_time
 from tfarch.errors import InputError
 
 

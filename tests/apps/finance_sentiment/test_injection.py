@@ -9,7 +9,8 @@ import pytest
 from apps.finance_sentiment.simulation import StreamSettings, SurgeSettings, inject_surges
 from apps.finance_sentiment.simulation.events import draw_events
 from apps.finance_sentiment.simulation.rhythm import NEGATIVE
-from apps.finance_sentiment.stream.item import Item, iso_time, parse_item
+from apps.finance_sentiment.stream.item import Item, parse_item
+from tfarch.data.moments import iso_time
 from tfarch.errors import InputError
 
 CALM = SurgeSettings(per_topic_week=0, history_days=2)

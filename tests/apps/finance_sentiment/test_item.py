@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from apps.finance_sentiment.stream.item import MOST_CHARACTERS, MOST_ID, Item, MalformedItem, iso_time, parse_item
+from apps.finance_sentiment.stream.item import MOST_CHARACTERS, MOST_ID, Item, MalformedItem, parse_item
+from tfarch.data.moments import iso_time
 
 WHOLE = {"id": "a1", "time": "2026-03-01T09:30:00Z", "text": "Volvo cuts jobs", "publisher": "Wire"}
 MOMENT = datetime.datetime(2026, 3, 1, 9, 30, tzinfo=datetime.UTC).timestamp()

@@ -5,13 +5,14 @@ import json
 
 import pytest
 
-from apps.finance_sentiment.stream.item import iso_time, parse_time
+from apps.finance_sentiment.stream.item import parse_time
 from apps.finance_sentiment.watch import loop
 from apps.finance_sentiment.watch.outputs import LineStream
 from apps.finance_sentiment.watch.shown import alert_text
 from apps.finance_sentiment.watch.silences import HeldBack, Silenced, read_silence
 from apps.finance_sentiment.watch.timeline import write_timeline
 from tests.tiny_watch import DAYS, HOUR, Given, calm, surge, watch
+from tfarch.data.moments import iso_time
 
 BEGIN = parse_time("2026-01-05")
 SURGE = BEGIN + DAYS * 24 * HOUR

@@ -3,9 +3,10 @@
 import json
 
 from apps.finance_sentiment.app import APP
-from apps.finance_sentiment.stream.item import iso_time, parse_time
+from apps.finance_sentiment.stream.item import parse_time
 from tests import tiny_questions
 from tests.tiny_finance import bundle
+from tfarch.data.moments import iso_time
 
 OWN = """
 from apps.finance_sentiment.stream.source import Record

@@ -1,0 +1,1 @@
+"""What a user will want next, from what he did and from the items' texts."""
