@@ -63,7 +63,7 @@ class Engine:
         self.clock = StreamClock(self._jump, self._near)
         self._family = Families().of
         self.tally = Tally(len(topics), settings.bucket_seconds)
-        self.evidence = Evidence(len(topics))
+        self.evidence = Evidence(len(topics), self._family)
         self.feeds = Feeds(settings.silent_feeds_per_day)
         self.usual: Usual | None = None
         self.surges: Surges | None = None
@@ -282,7 +282,7 @@ class Engine:
         if facts["settings"]["bucket_minutes"] != settings.bucket_minutes:
             raise InputError(f"the state counts by {facts['settings']['bucket_minutes']} minutes", mend="begin with another --state")
         self.clock = StreamClock.from_dict(facts["clock"], self._jump, self._near)
-        self.evidence = Evidence.from_rows(facts["evidence"])
+        self.evidence = Evidence.from_rows(facts["evidence"], self._family)
         self.feeds = Feeds.from_dict(facts["feeds"], settings.silent_feeds_per_day)
         self.usual = None if facts["usual"] is None else Usual.from_dict(facts["usual"])
         self.surges = None if facts["surges"] is None else Surges.from_dict(facts["surges"], settings)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,19 +36,24 @@ class Headline:
 
 
 class Evidence:
-    """The last `KEPT` negative items of each topic, by number."""
+    """The last `KEPT` negative items of each topic, by number.
 
-    def __init__(self, topics: int):
+    Args:
+        family: the house that a publisher belongs to; by default each is one of its own.
+    """
+
+    def __init__(self, topics: int, family: Callable[[str], str] = str):
         self._kept: list[deque[Headline]] = [deque(maxlen=KEPT) for _ in range(topics)]
+        self._family = family
 
     def add(self, topic: int, headline: Headline) -> None:
         """Takes one that came in."""
         self._kept[topic].append(headline)
 
     def since(self, topic: int, begin: float, most: int) -> list[Headline]:
-        """At most `most` of those from `begin` on: the worst first, one of each publisher before a second one of any."""
+        """At most `most` of those from `begin` on: the worst first, one of each house before a second one of any."""
         found = sorted((each for each in self._kept[topic] if each.time >= begin), key=lambda each: (each.score, each.time, each.id))
-        return [each for _, each in sorted(_ranked(found), key=lambda pair: pair[0])][:most]
+        return [each for _, each in sorted(self._ranked(found), key=lambda pair: pair[0])][:most]
 
     def publishers(self, topic: int, begin: float) -> list[str]:
         """Who published them, most first."""
@@ -63,18 +68,18 @@ class Evidence:
         return [[asdict(each) for each in kept] for kept in self._kept]
 
     @classmethod
-    def from_rows(cls, rows: list[list[dict[str, Any]]]) -> Evidence:
+    def from_rows(cls, rows: list[list[dict[str, Any]]], family: Callable[[str], str] = str) -> Evidence:
         """What `as_rows` gave."""
-        evidence = cls(len(rows))
+        evidence = cls(len(rows), family)
         for topic, kept in enumerate(rows):
             for each in kept:
                 evidence.add(topic, Headline(**each))
         return evidence
 
-
-def _ranked(headlines: list[Headline]) -> Iterator[tuple[int, Headline]]:
-    """Each with how many of its publisher stand before it."""
-    seen: dict[str, int] = {}
-    for each in headlines:
-        yield seen.get(each.publisher, 0), each
-        seen[each.publisher] = seen.get(each.publisher, 0) + 1
+    def _ranked(self, headlines: list[Headline]) -> Iterator[tuple[int, Headline]]:
+        """Each with how many of its house stand before it."""
+        seen: Counter[str] = Counter()
+        for each in headlines:
+            house = self._family(each.publisher)
+            yield seen[house], each
+            seen[house] += 1
