@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from tfarch.data.behaviour import Interactions
+from tfarch.models.item_factors import item_factors
 
 # Numbers of the items that a user has had, in the order of time -> a score for every item.
 Scorer = Callable[[np.ndarray], np.ndarray]
@@ -50,6 +51,12 @@ def ease(train: Interactions, *, l2: float) -> Scorer:
     return score
 
 
+def factors(train: Interactions, *, rank: int, l2: float) -> Scorer:
+    """Our own item-item model (`tfarch.models.item_factors`), all known items alike."""
+    found = item_factors(_matrix(train), rank, l2)
+    return lambda known: found.scores(known, np.ones(len(known))).astype(np.float64)
+
+
 def _matrix(train: Interactions) -> sparse.csr_matrix:
     """1 where a user had an item, `[users, items]`."""
     shape = (len(train.user_ids), len(train.item_ids))
@@ -65,4 +72,5 @@ def simple_ways(train: Interactions, moment: float) -> dict[str, Scorer]:
         "item-kNN, cosine, shrinkage 50": item_neighbours(train, shrinkage=50.0),
         "popular, last 180 days": popular(train, moment, days=180.0),
         "popular": popular(train, moment),
+        "tfarch, item factors, rank 64, l2 150": factors(train, rank=64, l2=150.0),
     }
