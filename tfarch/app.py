@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from tfarch.config import Config
+from tfarch.settings import Settings
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb of an app: one that only it has, or one of all apps that it has more of.
+    """A verb of an app: one that only it has, or one of all classifiers that it has more of.
 
     help: one line for `--help`.
-    options: adds its options to the parser, of a verb of all apps to those that it has.
-    run: does the work and returns the exit code; None leaves it to the verb of all apps.
+    options: adds its options to the parser, of a verb of all classifiers to those that it has.
+    run: does the work by the app's settings and returns the exit code; None leaves it to the verb of all classifiers.
     """
 
     name: str
     help: str
     options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Config], int | None]
+    run: Callable[[argparse.Namespace, Any], int | None]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class App:
     defaults: settings laid over the core's, before the user's.
     quick: settings of `--quick`.
     verbs: its own.
+    settings: of its runs, before `defaults` are laid over them: those of a classifier, or of a kind of its own.
+    classifies: whether it has the verbs of a classifier beside its own.
     examine: looks at what only this app reads beside the data, before any work; raises `InputError`.
     equip: puts that into a bundle that was just made, by the settings that made it.
     measure: further figures of each text, from the tasks' classifiers and their probabilities `[texts, classes]`.
@@ -49,6 +52,8 @@ class App:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     verbs: tuple[Verb, ...] = ()
+    settings: Settings = field(default_factory=Config)
+    classifies: bool = True
     examine: Callable[[Config], None] | None = None
     equip: Callable[[Path, Config], None] | None = None
     measure: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[Mapping[str, float]]] | None = None

@@ -45,12 +45,12 @@ def parser_of(app: App) -> argparse.ArgumentParser:
     """The parser of all verbs, the app's own among them."""
     parser = argparse.ArgumentParser(prog=f"python -m apps.{app.name}", description=app.title)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    own = {verb.name: verb for verb in app.verbs}
-    for name in [*VERBS, *(each for each in own if each not in VERBS)]:
-        text = own[name].help if name in own else VERBS[name]
+    own, core = {verb.name: verb for verb in app.verbs}, VERBS if app.classifies else {}
+    for name in [*core, *(each for each in own if each not in core)]:
+        text = own[name].help if name in own else core[name]
         settings = _defaults(app) if name in VERBS else "settings for --set and --config: `run --help` lists them"
         added = verbs.add_parser(name, help=text, description=text, epilog=settings, formatter_class=_Raw)
-        if name in VERBS:
+        if name in core:
             _options(added, name, app)
         else:
             _shared_options(added)
@@ -67,9 +67,9 @@ class _Raw(argparse.RawDescriptionHelpFormatter):
 
 
 def _defaults(app: App) -> str:
-    config = Config().with_values(app.defaults)
+    config = app.settings.with_values(app.defaults)
     lines = ["settings, with --set NAME=VALUE or in --config FILE.yaml (default in brackets):"]
-    for name, _, text in Config.fields():
+    for name, _, text in config.fields():
         value: Any = config
         for part in name.split("."):
             value = getattr(value, part)
@@ -179,9 +179,9 @@ def check_usage(options: argparse.Namespace, arguments: Sequence[str]) -> None:
             raise InputError(f"{argument!r} is not UTF-8", mend="rename what it names") from error
 
 
-def config_of(app: App, options: argparse.Namespace, base: Config | None = None) -> Config:
-    """The settings of a call, laid over each other in the order of `tfarch.config`; `base` takes the place of the defaults."""
-    config = base or Config().with_values(app.defaults)
+def config_of(app: App, options: argparse.Namespace, base: Config | None = None) -> Any:
+    """The settings of a call, of the kind that the app has, laid over each other in the order of `tfarch.settings`; `base` takes the place of the defaults."""
+    config = base or app.settings.with_values(app.defaults)
     if getattr(options, "quick", False):
         config = config.with_values(app.quick)
     for file in options.config:

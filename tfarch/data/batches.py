@@ -47,6 +47,21 @@ class Examples:
         """The length that each row asks of its batch, in tokens, int64 `[n]`."""
         return self.tokens.lengths
 
+    def signature(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
+        """Shape and type of each tensor of a batch, by its name; None is a size that differs from batch to batch."""
+        integers = ((None, None), "int32")
+        return {
+            "ids": integers,
+            "mask": integers,
+            "segment_ids": integers,
+            "targets": ((None, *self.targets.shape[1:]), self.targets.dtype.name),
+            "weights": ((None, *self.weights.shape[1:]), "float32"),
+        }
+
+    def for_replicas(self, replicas: int) -> Examples:
+        """As several replicas take them: each gets an equal part of the first dimension of every tensor."""
+        return self
+
     def count_tokens(self, rows: np.ndarray) -> int:
         """Tokens of `rows` together."""
         return int(self.tokens.lengths[rows].sum())
@@ -120,15 +135,7 @@ def as_dataset(examples: Examples, updates: Sequence[tuple[Batch, ...]]):
             for batch in update:
                 yield examples.batch(batch, total)
 
-    integers = tf.TensorSpec((None, None), tf.int32)
-    targets = tf.TensorSpec((None, *examples.targets.shape[1:]), examples.targets.dtype)
-    signature = {
-        "ids": integers,
-        "mask": integers,
-        "segment_ids": integers,
-        "targets": targets,
-        "weights": tf.TensorSpec((None, *examples.weights.shape[1:]), tf.float32),
-    }
+    signature = {name: tf.TensorSpec(*each) for name, each in examples.signature().items()}
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return tf.data.Dataset.from_generator(generate, output_signature=signature).with_options(options).prefetch(4)

@@ -75,6 +75,11 @@ def joint_objective(objective: Objective, classes: Sequence[int]) -> Objective:
     return loss
 
 
+def next_item_objective(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Negative log-probability of what came next, among the items of the batch: `[1, rows, events]`."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
+
+
 def class_weights(targets: np.ndarray, classes: int, kind: str) -> np.ndarray:
     """A weight for each row, float32 `[n]`, with mean 1: `none`, `balanced` (n / (classes * count), King and Zeng 2001) or `sqrt` of it."""
     if kind == "none":

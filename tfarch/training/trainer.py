@@ -123,6 +123,7 @@ class Trainer:
             model.optimizer = optimizer  # TF-MOT reads the step from here
 
         # where the run stands
+        examples = examples.for_replicas(replicas)
         plan = self._plan(examples, 0, replicas)
         steps = len(plan) * settings.epochs
         rate = learning_rate(settings.learning_rate, steps, warmup=settings.warmup, decay=settings.schedule)
@@ -226,7 +227,7 @@ class Trainer:
 
         def gradients_of(batch):
             with tf.GradientTape() as tape:
-                output = model({name: batch[name] for name in ("ids", "mask", "segment_ids")}, training=True)
+                output = model({name: batch[name] for name in model.input_names}, training=True)
                 loss = tf.reduce_sum(objective(output, batch["targets"]) * batch["weights"])
                 target = optimizer.get_scaled_loss(loss) if scaled else loss
             return loss, tape.gradient(target, trained)

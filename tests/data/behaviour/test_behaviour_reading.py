@@ -15,7 +15,9 @@ def write(folder, name, text):
 
 def test_events_are_put_in_the_order_of_time(tmp_path):
     file = write(tmp_path, "log.csv", "user,item,behaviour,timestamp\nann,b,click,30\nbob,a,buy,10\nann,a,click,20\nann,c,click,20\n")
-    log = read_events(file).log
+    found = read_events(file)
+    log = found.log
+    assert found.lines.tolist() == [3, 4, 5, 2]
     assert log.times.tolist() == [10.0, 20.0, 20.0, 30.0]
     assert [log.item_ids[item] for item in log.items] == ["a", "a", "c", "b"]
     assert [log.user_ids[user] for user in log.users] == ["bob", "ann", "ann", "ann"]

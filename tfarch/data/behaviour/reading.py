@@ -51,10 +51,12 @@ class ItemColumns:
 class EventFile:
     """What a log held.
 
+    lines: of each event of the log, from 1, int32 `[n]`.
     dated: whether its events have times; else they are numbered by their rows, which then count as seconds.
     """
 
     log: Interactions
+    lines: np.ndarray
     dated: bool
     bad_rows: tuple[BadRow, ...]
     sha256: str
@@ -102,7 +104,7 @@ def read_events(
             time and others not.
     """
     path = Path(path)
-    rows, users, found, behaviours, times, values = _Rows(path, strict), [], [], [], [], []
+    rows, lines, users, found, behaviours, times, values = _Rows(path, strict), [], [], [], [], [], []
     wanted = {columns.user: "user", columns.item: "item", columns.behaviour: "behaviour", columns.time: "time", columns.value: "value"}
     if len(wanted) < 5:
         raise InputError("two of the columns of events have the same name", file=path, mend="name a column for each")
@@ -120,6 +122,7 @@ def read_events(
             return rows.skip(line, str(error))
         if when is None:
             undated.append(line)
+        lines.append(line)
         users.append(user)
         found.append(item)
         behaviours.append(behaviour)
@@ -131,7 +134,8 @@ def read_events(
     if undated and len(undated) < len(users):
         raise InputError("this event has no time, others have one", file=path, line=undated[0], mend="give all events a time, or none")
     log = Interactions.of(users, found, np.array(times), behaviours, np.array(values), item_ids=items)
-    return EventFile(log, not undated, tuple(rows.bad), sha256)
+    in_order = np.array(lines, np.int32)[np.argsort(times, kind="stable")]
+    return EventFile(log, in_order, not undated, tuple(rows.bad), sha256)
 
 
 def read_items(path: str | Path, columns: ItemColumns = ItemColumns(), *, strict: bool = False) -> ItemFile:

@@ -1,0 +1,63 @@
+"""From the settings to a log and its catalogue: files of the user's own, or MovieLens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from apps.recommender.movielens import LICENCE, movielens
+from apps.recommender.settings import DataSettings
+from tfarch.data.behaviour import Catalogue, Interactions
+from tfarch.data.behaviour.check import LogSurvey
+from tfarch.data.behaviour.reading import EventColumns, ItemColumns, read_events, read_items
+from tfarch.errors import InputError
+
+STARS = 4.0  # of MovieLens' five, from which on a film was what its viewer wanted
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is learned from.
+
+    survey: log, catalogue of the same numbers, and what is known of the files.
+    name: of the data set.
+    sha256: hash of each file, by its name.
+    """
+
+    survey: LogSurvey
+    name: str
+    licence: str
+    sha256: dict[str, str]
+
+    @property
+    def log(self) -> Interactions:
+        return self.survey.log
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.survey.catalogue
+
+
+def load(data: DataSettings) -> Source:
+    """The log and the items that `data` names.
+
+    Raises:
+        InputError: see `read_events` and `read_items`; or items are given and no events.
+    """
+    if data.interactions is None:
+        if data.items is not None:
+            raise InputError("items without events", file=data.items, mend="give the events with --interactions")
+        log, films = movielens()
+        return Source(LogSurvey(log, films, None, "movielens", True, (), data.liked or STARS), "movielens", LICENCE, {})
+    columns = ItemColumns(data.item_column, data.title_column, tuple(data.text_columns), data.category_column, data.since_column)
+    items = None if data.items is None else read_items(data.items, columns, strict=data.strict)
+    named = EventColumns(data.user_column, data.item_column, data.behaviour_column, data.time_column, data.value_column)
+    events = read_events(data.interactions, named, strict=data.strict, items=() if items is None else items.catalogue.ids)
+    nothing = Catalogue((), (), (), (), np.zeros(0))
+    catalogue = (nothing if items is None else items.catalogue).with_ids(events.log.item_ids)
+    bad = (*events.bad_rows, *(() if items is None else items.bad_rows))
+    survey = LogSurvey(events.log, catalogue, events.lines, Path(data.interactions).name, events.dated, bad, data.liked)
+    sha256 = {Path(data.interactions).name: events.sha256} | ({} if items is None else {Path(data.items).name: items.sha256})
+    return Source(survey, Path(data.interactions).stem, "the user's own", sha256)
