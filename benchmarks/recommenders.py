@@ -10,11 +10,13 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from tfarch.data.behaviour import Interactions
+from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.models.item_factors import item_factors
+from tfarch.runtime.shared_words import SharedWords
+from tfarch.runtime.signals import History
+from tfarch.training.recommender import learn
 
-# Numbers of the items that a user has had, in the order of time -> a score for every item.
-Scorer = Callable[[np.ndarray], np.ndarray]
+Scorer = Callable[[History], np.ndarray]  # what a user has had -> a score for every item
 DAY = 86_400
 
 
@@ -22,7 +24,7 @@ def popular(train: Interactions, moment: float, *, days: float | None = None) ->
     """Events of each item, in the last `days` before the moment where they are given."""
     recent = train if days is None else train.select(train.times >= moment - days * DAY)
     counts = recent.counts().astype(np.float64)
-    return lambda known: counts
+    return lambda history: counts
 
 
 def item_neighbours(train: Interactions, *, shrinkage: float) -> Scorer:
@@ -33,7 +35,7 @@ def item_neighbours(train: Interactions, *, shrinkage: float) -> Scorer:
     cosines = together.data / (lengths[together.row] * lengths[together.col] + shrinkage)
     cosines[together.row == together.col] = 0.0
     alike = sparse.csc_matrix((cosines, (together.row, together.col)), shape=together.shape)
-    return lambda known: np.asarray(alike[:, known].sum(axis=1)).ravel()
+    return lambda history: np.asarray(alike[:, history.items].sum(axis=1)).ravel()
 
 
 def ease(train: Interactions, *, l2: float) -> Scorer:
@@ -43,9 +45,9 @@ def ease(train: Interactions, *, l2: float) -> Scorer:
     inverse = np.linalg.inv(events @ events.T + l2 * np.eye(len(events)))
     diagonal = (1.0 - np.einsum("ui,uv,vi->i", events, inverse, events, optimize=True)) / l2
 
-    def score(known: np.ndarray) -> np.ndarray:
+    def score(history: History) -> np.ndarray:
         had = np.zeros(events.shape[1])
-        had[known] = 1.0
+        had[history.items] = 1.0
         return had - (had - (events @ had) @ inverse @ events) / l2 / diagonal
 
     return score
@@ -54,7 +56,7 @@ def ease(train: Interactions, *, l2: float) -> Scorer:
 def factors(train: Interactions, *, rank: int, l2: float) -> Scorer:
     """Our own item-item model (`tfarch.models.item_factors`), all known items alike."""
     found = item_factors(_matrix(train), rank, l2)
-    return lambda known: found.scores(known, np.ones(len(known))).astype(np.float64)
+    return lambda history: found.scores(history.items, np.ones(len(history))).astype(np.float64)
 
 
 def _matrix(train: Interactions) -> sparse.csr_matrix:
@@ -65,12 +67,24 @@ def _matrix(train: Interactions) -> sparse.csr_matrix:
     return found
 
 
-def simple_ways(train: Interactions, moment: float) -> dict[str, Scorer]:
-    """Those of the check, with its settings: nothing is tuned."""
+def alike_words(words: SharedWords) -> Scorer:
+    """Text kNN: BM25 of every item with the texts of what was wanted as queries, summed."""
+    return lambda history: words.scores(history.items[history.wanted], np.ones(history.wanted.sum())).astype(np.float64)
+
+
+def ours(train: Interactions, catalogue: Catalogue, moment: float, liked: float) -> Scorer:
+    """What `tfarch.training.recommender` learns up to the moment."""
+    return learn(train, catalogue, moment, liked).scores
+
+
+def ways(train: Interactions, catalogue: Catalogue, moment: float, liked: float) -> dict[str, Scorer]:
+    """The simple ones with the settings of the check, of which nothing is tuned, and ours."""
     return {
         "EASE, l2 300": ease(train, l2=300.0),
         "item-kNN, cosine, shrinkage 50": item_neighbours(train, shrinkage=50.0),
         "popular, last 180 days": popular(train, moment, days=180.0),
         "popular": popular(train, moment),
-        "tfarch, item factors, rank 64, l2 150": factors(train, rank=64, l2=150.0),
+        "BM25 text kNN": alike_words(SharedWords.of(catalogue.texts)),
+        "tfarch, item factors alone": factors(train, rank=64, l2=150.0),
+        "tfarch": ours(train, catalogue, moment, liked),
     }

@@ -1,0 +1,82 @@
+"""A recommender learns what follows what from a log whose truth is known, and to tell new items apart by their texts."""
+
+import numpy as np
+import pytest
+
+from tfarch.data.behaviour import Catalogue, Interactions
+from tfarch.data.behaviour.cuts import rolling_cuts
+from tfarch.evaluation.recommendation import Rankings
+from tfarch.training.recommender import learn, signals_at
+
+GROUPS, OF_EACH, USERS, EVENTS = 4, 90, 60, 60
+WORDS = ("piano violin cello", "football tennis goal", "pasta pizza risotto", "castle knight dragon")
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Users who like one of four kinds of items; of each kind a new item comes up every few days."""
+    rng = np.random.default_rng(0)
+    items = GROUPS * OF_EACH
+    begins = np.sort(rng.random(items)) * 90 * 86_400.0
+    texts = [" ".join(rng.permutation(WORDS[item % GROUPS].split())[:2]) for item in range(items)]
+    users, taken, times, values = [], [], [], []
+    for user in range(USERS):
+        had = set()
+        for time in np.sort(rng.random(EVENTS)) * 100 * 86_400.0:
+            there = [item for item in np.flatnonzero(begins <= time) if item not in had]
+            kind = user % GROUPS if rng.random() < 0.8 else int(rng.integers(GROUPS))
+            there = [item for item in there if item % GROUPS == kind]
+            if there:
+                item = int(rng.choice(there))
+                had.add(item)
+                users.append(f"u{user}")
+                taken.append(str(item))
+                times.append(time)
+                values.append(5.0 if kind == user % GROUPS else 1.0)
+    ids = tuple(str(item) for item in range(items))
+    catalogue = Catalogue(ids, ids, tuple(texts), tuple((WORDS[item % GROUPS].split()[0],) for item in range(items)), begins)
+    return Interactions.of(users, taken, np.array(times), values=np.array(values), item_ids=ids), catalogue
+
+
+def test_it_ranks_what_users_want_first_new_items_too(data):
+    log, catalogue = data
+    moment = float(np.quantile(log.times, 0.8))
+    learned = learn(log, catalogue, moment, 4.0)
+    (fold,) = rolling_cuts(log, (0.8,), least_rows=5)
+    warm, popular = log.select(fold.train).counts() > 0, log.select(fold.train).counts().astype(float)
+    ours, simple = Rankings(), Rankings()
+    for query in fold.queries:
+        wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= 4]])
+        asked = {"seen": log.items[query.known], "wanted": wanted, "warm": warm, "new": False}
+        ours.add(query.user, learned.scores(learned.history(log, query.known)), **asked)
+        simple.add(query.user, popular, **asked)
+    for view in ("warm", "all", "cold"):
+        assert len(ours.found[view]) > 5
+        assert ours.summary()[view]["mrr"] > 2 * simple.summary()[view]["mrr"], view
+
+
+def test_nothing_that_comes_later_has_a_say(data):
+    log, catalogue = data
+    moment = float(np.quantile(log.times, 0.6))
+    until = log.select(log.times <= moment)
+    whole, cut = learn(log, catalogue, moment, 4.0), learn(until, catalogue, moment, 4.0)
+    np.testing.assert_allclose(whole.ranker.weights, cut.ranker.weights)
+    np.testing.assert_allclose(whole.signals.targets, cut.signals.targets)
+    assert whole.signals.counts.tolist() == signals_at(until, catalogue, moment).counts.tolist()
+
+
+def test_popularity_is_counted_in_windows_before_the_moment(data):
+    log, catalogue = data
+    moment = float(log.times[-1])
+    counts = signals_at(log, catalogue, moment).counts
+    assert counts[:, 0].sum() == len(log)
+    assert counts[:, 1].sum() == (log.times > moment - 30 * 86_400).sum()
+    assert (counts[:, 3] == counts[:, 0]).all()  # a log of a hundred days
+
+
+def test_a_log_too_short_for_a_ranker_still_gives_signals(data):
+    log, catalogue = data
+    short = log.select(np.arange(40))
+    learned = learn(short, catalogue, float(short.times[-1]), 4.0)
+    assert (learned.ranker.weights == 0).all()
+    assert np.isfinite(learned.scores(learned.history(short, np.arange(3)))).all()

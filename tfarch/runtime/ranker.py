@@ -1,0 +1,43 @@
+"""From signals to one score: a weighted sum of how far each signal of an item stands out for this user, with weights of its own for items without events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """names: of the signals; weights float64 `[2 f + 1]`: of items with events, of those without, and what being without counts itself."""
+
+    names: tuple[str, ...]
+    weights: np.ndarray
+
+    def scores(self, signals: Mapping[str, np.ndarray], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Of all items, float64 `[m]`."""
+        return features(signals, self.names, cold, candidates) @ self.weights
+
+    def parts(self, signals: Mapping[str, np.ndarray], cold: np.ndarray, candidates: np.ndarray, item: int) -> dict[str, float]:
+        """What each signal gives to the score of an item; their sum is the score."""
+        table = features(signals, self.names, cold, candidates)[item] * self.weights
+        count = len(self.names)
+        parts = {name: float(table[place] + table[count + place]) for place, name in enumerate(self.names)}
+        return {**parts, "new": float(table[-1])}
+
+
+def features(signals: Mapping[str, np.ndarray], names: tuple[str, ...], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """How many standard deviations each signal lies from its mean over the candidates, float64 `[m, 2 f + 1]`: in the first half for items with events and 0 for
+    those without, in the second the other way round; last, 1 for those without.
+
+    Args:
+        signals: `[m]` each.
+        cold: whether an item has no events, bool `[m]`.
+        candidates: what could be shown to the user, bool `[m]`.
+    """
+    table = np.stack([signals[name] for name in names], axis=1).astype(np.float64)
+    among = table[candidates]
+    table = (table - among.mean(axis=0)) / (among.std(axis=0) + 1e-6)
+    new = cold[:, None].astype(np.float64)
+    return np.concatenate([table * (1.0 - new), table * new, new], axis=1)

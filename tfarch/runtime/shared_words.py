@@ -1,0 +1,91 @@
+"""How much the words of items are shared: BM25 from every item of a history to all items, its sum by weights.
+
+BM25 (Robertson and Zaragoza 2009, equation 3.15, with Lucene's idf) is a sum over the words of a query, so that of a weighted history is a sum over its items too: what each
+of them gave can be told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+K1, B = 1.2, 0.75
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class SharedWords:
+    """The words of m items.
+
+    words: of all items together.
+    starts: int64 `[words + 1]`; the items that have word w are `items[starts[w]:starts[w + 1]]`, int32, and what it counts there `weights`, float32.
+    asked: int64 `[m + 1]`; the words of item i are `queries[asked[i]:asked[i + 1]]`, int32, as often as they stand in its text.
+    """
+
+    words: tuple[str, ...]
+    starts: np.ndarray
+    items: np.ndarray
+    weights: np.ndarray
+    asked: np.ndarray
+    queries: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> SharedWords:
+        """Of these texts, in lower case, split at all that is no letter, digit or underscore."""
+        split = [_WORD.findall(text.lower()) for text in texts]
+        numbers: dict[str, int] = {}
+        for words in split:
+            for word in words:
+                numbers.setdefault(word, len(numbers))
+        queries = np.array([numbers[word] for words in split for word in words], np.int32)
+        asked = np.concatenate([[0], np.cumsum([len(words) for words in split])]).astype(np.int64)
+        return cls(tuple(numbers), *_postings(split, numbers), asked, queries)
+
+    def __len__(self) -> int:
+        return len(self.asked) - 1
+
+    def scores(self, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The weighted sum over `items` `[n]` of BM25 with each of them as query, float32 `[m]`."""
+        query = np.zeros(len(self.words), np.float32)
+        for item, weight in zip(items, weights, strict=True):
+            np.add.at(query, self.queries[self.asked[item] : self.asked[item + 1]], np.float32(weight))
+        return self._scores(query)
+
+    def scores_of_texts(self, texts: Sequence[str], weights: np.ndarray) -> np.ndarray:
+        """As `scores`, with texts that need not be an item's; words that no item has count nothing."""
+        numbers = self._numbers()
+        query = np.zeros(len(self.words), np.float32)
+        for text, weight in zip(texts, weights, strict=True):
+            for word in _WORD.findall(text.lower()):
+                if word in numbers:
+                    query[numbers[word]] += np.float32(weight)
+        return self._scores(query)
+
+    def _scores(self, query: np.ndarray) -> np.ndarray:
+        found = np.zeros(len(self), np.float32)
+        for word in np.flatnonzero(query):
+            span = slice(self.starts[word], self.starts[word + 1])
+            found[self.items[span]] += query[word] * self.weights[span]  # an item stands once under a word
+        return found
+
+    def _numbers(self) -> Mapping[str, int]:
+        return {word: number for number, word in enumerate(self.words)}
+
+
+def _postings(split: Sequence[Sequence[str]], numbers: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    counts = [Counter(words) for words in split]
+    mean_length = max(1.0, float(np.mean([len(words) for words in split] or [1])))
+    having = Counter(word for each in counts for word in each)
+    entries = []
+    for item, (each, words) in enumerate(zip(counts, split, strict=True)):
+        for word, count in each.items():
+            rare = np.log(1.0 + (len(split) - having[word] + 0.5) / (having[word] + 0.5))
+            entries.append((numbers[word], item, rare * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * len(words) / mean_length))))
+    entries.sort()
+    columns = list(zip(*entries, strict=True)) or [(), (), ()]
+    starts = np.searchsorted(np.array(columns[0], np.int64), np.arange(len(numbers) + 1)).astype(np.int64)
+    return starts, np.array(columns[1], np.int32), np.array(columns[2], np.float32)

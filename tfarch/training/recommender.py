@@ -1,0 +1,135 @@
+"""What a recommender learns from a log: the signals of its items at a moment, and the ranker that weighs them.
+
+The ranker learns on earlier windows of the log what it is used for later: signals from the events up to a moment, and what users took after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from tfarch.data.behaviour import Catalogue, Interactions
+from tfarch.data.behaviour.cuts import Fold, Query, rolling_cuts
+from tfarch.models.item_factors import item_factors
+from tfarch.runtime.ranker import Ranker, features
+from tfarch.runtime.retrieval import conditional_logit
+from tfarch.runtime.shared_words import SharedWords
+from tfarch.runtime.signals import DAY, WINDOWS, History, Signals
+
+RANK, L2 = 64, 150.0  # of the item factors
+EARLIER = (0.2, 0.3, 0.4)  # of the events: the moments after which the ranker sees what users took, at least
+ALTERNATIVES = 100  # items that each one that was taken is compared with
+_MOST_ROWS = 4_000
+_PENALTY = 1e-3
+_VALUES = 5.0  # events of mean value that an item's own mean is drawn to
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned up to a moment."""
+
+    signals: Signals
+    ranker: Ranker
+    liked: float
+
+    def history(self, log: Interactions, rows: np.ndarray) -> History:
+        return history_of(log, rows, self.liked)
+
+    def scores(self, history: History) -> np.ndarray:
+        """Of all items, float64 `[items]`; what was had has no meaning there."""
+        candidates = np.ones(len(self.signals), bool)
+        candidates[history.items] = False
+        return self.ranker.scores(self.signals.of(history), self.signals.cold, candidates)
+
+
+def history_of(log: Interactions, rows: np.ndarray, liked: float) -> History:
+    """Rows of a log, in the order of time, as a user's history."""
+    return History(log.items[rows], log.values[rows] >= liked)
+
+
+def signals_at(
+    log: Interactions, catalogue: Catalogue, moment: float, *, rank: int = RANK, l2: float = L2, words: SharedWords | None = None
+) -> Signals:
+    """The signals of a log's items at a moment, by its events up to then; `words` of the catalogue, where they are known already."""
+    before = log.select(np.arange(np.searchsorted(log.times, moment, "right")))
+    events = sparse.csr_matrix((np.ones(len(before)), (before.users, before.items)), shape=(len(log.user_ids), len(catalogue)))
+    events.data[:] = 1.0  # had twice is had
+    factors = item_factors(events, rank, l2)
+    counts = [before.counts(), *(before.select(before.times > moment - days * DAY).counts() for days in WINDOWS)]
+    values, overall = np.bincount(before.items, before.values, len(catalogue)), before.values.mean() if len(before) else 0.0
+    value = (values + _VALUES * overall) / (counts[0] + _VALUES)
+    return Signals(
+        factors.sources,
+        factors.targets,
+        SharedWords.of(catalogue.texts) if words is None else words,
+        _shares(catalogue),
+        np.stack(counts, axis=1).astype(np.float32),
+        value.astype(np.float32),
+        catalogue.since,
+        moment,
+    )
+
+
+def learn(log: Interactions, catalogue: Catalogue, moment: float, liked: float, *, seed: int = 0) -> Learned:
+    """What the events up to a moment say.
+
+    Args:
+        liked: value from which on an event is what its user wanted.
+    """
+    before, words = log.select(np.arange(np.searchsorted(log.times, moment, "right"))), SharedWords.of(catalogue.texts)
+    rng, tables = np.random.default_rng(seed), []
+    for fold, at in _earlier(before):
+        signals = signals_at(before, catalogue, at, words=words)
+        for query in fold.queries:
+            tables += _compared(signals, before, query, liked, rng)
+    signals = signals_at(before, catalogue, moment, words=words)
+    names = tuple(signals.of(History(np.zeros(0, np.int64), np.zeros(0, bool))))
+    return Learned(signals, Ranker(names, _weights(tables, 2 * len(names) + 1, rng)), liked)
+
+
+def _earlier(before: Interactions) -> Iterator[tuple[Fold, float]]:
+    """Windows of the events, that a ranker can learn from, with their moments."""
+    quantiles = (*EARLIER, 0.5, 0.6, 0.7, 0.8, 0.9)
+    for fold, quantile in zip(rolling_cuts(before, quantiles), quantiles, strict=True):
+        yield fold, float(np.quantile(before.times, quantile))
+
+
+def _compared(signals: Signals, log: Interactions, query: Query, liked: float, rng: np.random.Generator) -> list[np.ndarray]:
+    """For each item that was wanted a table of features, it first and then alternatives, `[1 + ALTERNATIVES, features]`; for one without events two, the alternatives
+    of the second being without events too."""
+    history = history_of(log, query.known, liked)
+    candidates = np.ones(len(signals), bool)
+    candidates[history.items] = False
+    wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= liked]])
+    wanted = wanted[candidates[wanted]]
+    if not len(wanted):
+        return []
+    found, cold = signals.of(history), signals.cold
+    table = features(found, tuple(found), cold, candidates)
+    candidates[wanted] = False
+    tables = []
+    for item in wanted:
+        for among in (candidates, candidates & cold) if cold[item] else (candidates,):
+            others = np.flatnonzero(among)
+            if len(others) >= ALTERNATIVES:
+                tables.append(table[[item, *rng.choice(others, ALTERNATIVES, replace=False)]])
+    return tables
+
+
+def _weights(tables: Sequence[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
+    if not tables:
+        return np.zeros(count)
+    chosen = rng.permutation(len(tables))[:_MOST_ROWS]
+    return conditional_logit(np.stack([tables[row] for row in chosen]), np.zeros(len(chosen), np.int64), np.full(count, _PENALTY))
+
+
+def _shares(catalogue: Catalogue) -> np.ndarray:
+    """Of each item the category's share, rows of length 1, or 0: float32 `[items, categories]`."""
+    names = {name: number for number, name in enumerate(sorted({name for each in catalogue.categories for name in each}))}
+    table = np.zeros((len(catalogue), max(1, len(names))), np.float32)
+    for item, each in enumerate(catalogue.categories):
+        table[item, [names[name] for name in each]] = 1.0
+    return table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
