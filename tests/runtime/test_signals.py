@@ -23,7 +23,7 @@ SIGNALS = Signals(
 
 
 def history(*items, wanted=True):
-    return History(np.array(items, int), np.full(len(items), wanted))
+    return History(np.array(items, int), np.full(len(items), wanted), np.zeros(len(items), int))
 
 
 def test_each_event_says_what_its_item_says_and_an_unwanted_one_less():
@@ -39,7 +39,7 @@ def test_what_is_recent_counts_more():
 
 
 def test_only_what_was_wanted_lends_its_words():
-    mixed = History(np.array([0, 2]), np.array([True, False]))
+    mixed = History(np.array([0, 2]), np.array([True, False]), np.zeros(2, int))
     np.testing.assert_allclose(SIGNALS.of(mixed)["words"], np.exp(-1 / 20) * SIGNALS.of(history(0))["words"], rtol=1e-6)
     assert SIGNALS.of(history(0))["words"].argsort()[-1] == 0
     assert SIGNALS.of(history(0))["words"][3] == 0.0

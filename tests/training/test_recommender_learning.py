@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from tfarch.config import TrainConfig
 from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.cuts import rolling_cuts
+from tfarch.data.tokens import tokenise
 from tfarch.evaluation.recommendation import Rankings
+from tfarch.models.interest import InterestSpec
+from tfarch.models.spec import AveragedSpec
+from tfarch.runtime.tokeniser import Tokeniser
+from tfarch.training.interest import Interest, sequences_of, train_interest
 from tfarch.training.recommender import learn, signals_at
 
 GROUPS, OF_EACH, USERS, EVENTS = 4, 90, 60, 60
@@ -63,6 +69,31 @@ def test_nothing_that_comes_later_has_a_say(data):
     np.testing.assert_allclose(whole.ranker.weights, cut.ranker.weights)
     np.testing.assert_allclose(whole.signals.targets, cut.signals.targets)
     assert whole.signals.counts.tolist() == signals_at(until, catalogue, moment).counts.tolist()
+
+
+def test_an_interest_model_knows_half_of_the_events_for_the_ranker_and_all_of_them_later(data):
+    log, catalogue = data
+    moment, given = float(np.quantile(log.times, 0.8)), []
+    tokeniser = Tokeniser.train(catalogue.texts, 60)
+    tokens = tokenise(catalogue.texts, tokeniser, 8)
+    spec = InterestSpec(AveragedSpec(len(tokeniser), 16), width=16)
+    settings = TrainConfig(epochs=3, batch_size=8, learning_rate=1e-2, freeze=[], monitor="last", precision="float32")
+
+    def interest(part):
+        given.append(part)
+        trained = train_interest(spec, {}, sequences_of(part, tokens, 4.0), part.counts(), settings)
+        return Interest.of(spec, trained.weights, tokens)
+
+    learned = learn(log, catalogue, moment, 4.0, interest=interest)
+    assert [float(part.times[-1]) <= np.quantile(log.times, share) for part, share in zip(given, (0.4, 0.8), strict=True)] == [True, True]
+    assert len(given[1]) == (log.times <= moment).sum()
+    assert learned.ranker.weights[learned.ranker.names.index("interest")] != 0.0
+    history = learned.history(log, np.flatnonzero(log.users == 0)[:5])
+    scores = learned.scores(history)
+    assert np.isfinite(scores).all()
+    state = learned.interest.state(history.items, history.behaviours, np.ones(len(history)))
+    for each in (scores, learned.interest.vectors @ state):
+        assert np.array([each[kind::4].mean() for kind in range(4)]).argmax() == int(log.user_ids[0][1:]) % 4
 
 
 def test_popularity_is_counted_in_windows_before_the_moment(data):

@@ -26,10 +26,12 @@ class History:
 
     items: numbers int `[n]`.
     wanted: whether he wanted each, bool `[n]`.
+    behaviours: what he did, int `[n]`.
     """
 
     items: np.ndarray
     wanted: np.ndarray
+    behaviours: np.ndarray
 
     def __len__(self) -> int:
         return len(self.items)

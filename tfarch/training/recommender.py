@@ -1,11 +1,12 @@
 """What a recommender learns from a log: the signals of its items at a moment, and the ranker that weighs them.
 
-The ranker learns on earlier windows of the log what it is used for later: signals from the events up to a moment, and what users took after it.
+The ranker learns on earlier windows of the log what it is used for later: signals from the events up to a moment, and what users took after it. Where an interest
+model is asked for, one that knows the first half of the events serves all these windows, and another that knows all of them what comes later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,12 @@ from tfarch.models.item_factors import item_factors
 from tfarch.runtime.ranker import Ranker, features
 from tfarch.runtime.retrieval import conditional_logit
 from tfarch.runtime.shared_words import SharedWords
-from tfarch.runtime.signals import DAY, WINDOWS, History, Signals
+from tfarch.runtime.signals import DAY, UNWANTED, WINDOWS, History, Signals
+from tfarch.training.interest import Interest
 
 RANK, L2 = 64, 150.0  # of the item factors
-EARLIER = (0.2, 0.3, 0.4)  # of the events: the moments after which the ranker sees what users took, at least
+EARLIER = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the events: the moments after which the ranker sees what users took
+HALF = 0.5  # of the events, that the interest model of the ranker's windows knows
 ALTERNATIVES = 100  # items that each one that was taken is compared with
 _MOST_ROWS = 4_000
 _PENALTY = 1e-3
@@ -34,6 +37,7 @@ class Learned:
     signals: Signals
     ranker: Ranker
     liked: float
+    interest: Interest | None = None
 
     def history(self, log: Interactions, rows: np.ndarray) -> History:
         return history_of(log, rows, self.liked)
@@ -42,16 +46,29 @@ class Learned:
         """Of all items, float64 `[items]`; what was had has no meaning there."""
         candidates = np.ones(len(self.signals), bool)
         candidates[history.items] = False
-        return self.ranker.scores(self.signals.of(history), self.signals.cold, candidates)
+        return self.ranker.scores(_found(self.signals, history, self.interest), self.signals.cold, candidates)
+
+
+def _found(signals: Signals, history: History, interest: Interest | None) -> dict[str, np.ndarray]:
+    if interest is None:
+        return signals.of(history)
+    return signals.of(history, interest.state(history.items, history.behaviours, np.where(history.wanted, 1.0, UNWANTED)))
 
 
 def history_of(log: Interactions, rows: np.ndarray, liked: float) -> History:
     """Rows of a log, in the order of time, as a user's history."""
-    return History(log.items[rows], log.values[rows] >= liked)
+    return History(log.items[rows], log.values[rows] >= liked, log.behaviours[rows])
 
 
 def signals_at(
-    log: Interactions, catalogue: Catalogue, moment: float, *, rank: int = RANK, l2: float = L2, words: SharedWords | None = None
+    log: Interactions,
+    catalogue: Catalogue,
+    moment: float,
+    *,
+    rank: int = RANK,
+    l2: float = L2,
+    words: SharedWords | None = None,
+    interest: Interest | None = None,
 ) -> Signals:
     """The signals of a log's items at a moment, by its events up to then; `words` of the catalogue, where they are known already."""
     before = log.select(np.arange(np.searchsorted(log.times, moment, "right")))
@@ -70,34 +87,48 @@ def signals_at(
         value.astype(np.float32),
         catalogue.since,
         moment,
+        None if interest is None else interest.vectors,
     )
 
 
-def learn(log: Interactions, catalogue: Catalogue, moment: float, liked: float, *, seed: int = 0) -> Learned:
+def learn(
+    log: Interactions,
+    catalogue: Catalogue,
+    moment: float,
+    liked: float,
+    *,
+    interest: Callable[[Interactions], Interest] | None = None,
+    seed: int = 0,
+) -> Learned:
     """What the events up to a moment say.
 
     Args:
         liked: value from which on an event is what its user wanted.
+        interest: trains an interest model on a log; None: there is none.
     """
     before, words = log.select(np.arange(np.searchsorted(log.times, moment, "right"))), SharedWords.of(catalogue.texts)
     rng, tables = np.random.default_rng(seed), []
-    for fold, at in _earlier(before):
-        signals = signals_at(before, catalogue, at, words=words)
+    known = None if interest is None else interest(before.select(before.times <= np.quantile(before.times, HALF)))
+    for fold, at in _earlier(before, HALF if interest else 0.0):
+        signals = signals_at(before, catalogue, at, words=words, interest=known)
         for query in fold.queries:
-            tables += _compared(signals, before, query, liked, rng)
-    signals = signals_at(before, catalogue, moment, words=words)
-    names = tuple(signals.of(History(np.zeros(0, np.int64), np.zeros(0, bool))))
-    return Learned(signals, Ranker(names, _weights(tables, 2 * len(names) + 1, rng)), liked)
+            tables += _compared(signals, known, before, query, liked, rng)
+    known = None if interest is None else interest(before)
+    signals = signals_at(before, catalogue, moment, words=words, interest=known)
+    names = tuple(signals.of(History(*(np.zeros(0, np.int64),) * 3)))
+    return Learned(signals, Ranker(names, _weights(tables, 2 * len(names) + 1, rng)), liked, known)
 
 
-def _earlier(before: Interactions) -> Iterator[tuple[Fold, float]]:
-    """Windows of the events, that a ranker can learn from, with their moments."""
-    quantiles = (*EARLIER, 0.5, 0.6, 0.7, 0.8, 0.9)
+def _earlier(before: Interactions, least: float) -> Iterator[tuple[Fold, float]]:
+    """Windows of the events, from a quantile on, that a ranker can learn from, with their moments."""
+    quantiles = [each for each in EARLIER if each >= least]
     for fold, quantile in zip(rolling_cuts(before, quantiles), quantiles, strict=True):
         yield fold, float(np.quantile(before.times, quantile))
 
 
-def _compared(signals: Signals, log: Interactions, query: Query, liked: float, rng: np.random.Generator) -> list[np.ndarray]:
+def _compared(
+    signals: Signals, interest: Interest | None, log: Interactions, query: Query, liked: float, rng: np.random.Generator
+) -> list[np.ndarray]:
     """For each item that was wanted a table of features, it first and then alternatives, `[1 + ALTERNATIVES, features]`; for one without events two, the alternatives
     of the second being without events too."""
     history = history_of(log, query.known, liked)
@@ -107,7 +138,7 @@ def _compared(signals: Signals, log: Interactions, query: Query, liked: float, r
     wanted = wanted[candidates[wanted]]
     if not len(wanted):
         return []
-    found, cold = signals.of(history), signals.cold
+    found, cold = _found(signals, history, interest), signals.cold
     table = features(found, tuple(found), cold, candidates)
     candidates[wanted] = False
     tables = []

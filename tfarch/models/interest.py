@@ -1,0 +1,108 @@
+"""The interest model: a tower for items' texts, a tower for users' histories, and how near a user's state is to what he takes next.
+
+A user is a function of his history alone, and an item of its text, with what its id adds where it has events: neither a new user nor a new item needs training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import tensorflow as tf
+
+from tfarch.models import interest_layers as layers
+from tfarch.models.encoder import body, text_inputs
+from tfarch.models.spec import Spec
+
+USER_TOWERS = ("mean", "attention")
+
+
+@dataclass(frozen=True)
+class InterestSpec:
+    """Structure of an interest model.
+
+    encoder: of the items' texts.
+    width: of the vectors of items and users.
+    user_tower: `mean`: the fading mean of the history; `attention`: that and what a layer of causal self-attention adds.
+    heads: of that layer.
+    behaviours: how many there are.
+    ids: items that have vectors of their own beside their texts', numbered from 0; 0: none has.
+    """
+
+    encoder: Spec
+    width: int = 64
+    user_tower: Literal["mean", "attention"] = "mean"
+    heads: int = 2
+    behaviours: int = 1
+    ids: int = 0
+
+
+def item_vectors(spec: InterestSpec, inputs: dict[str, tf.Tensor], items: tf.Tensor, *, dropout: float = 0.0, seed: int = 0) -> tf.Tensor:
+    """Vectors of length 1, float32 `[items, width]`, of texts (see `text_inputs`) and item numbers int32 `[items]`."""
+    vectors = body(spec.encoder, inputs, dropout=dropout, seed=seed)
+    vectors = _dense(spec.width, "item_projection")(vectors)
+    if spec.ids:
+        vectors = layers.GatedIds(spec.ids, name="item_ids")([vectors, items])
+    return layers.UnitLength(dtype=tf.float32, name="item_vectors")(vectors)
+
+
+def user_states(spec: InterestSpec, vectors: tf.Tensor, history: tf.Tensor, behaviours: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:
+    """After each event a vector of length 1, float32 `[rows, events, width]`.
+
+    Args:
+        vectors: of items, `[items, width]`.
+        history: which of them each event is of, int32 `[rows, events]`, -1 for padding.
+        behaviours, amounts: of the events, int32 and float32 of the same shape.
+    """
+    events = layers.HistoryVectors(name="history_vectors")([vectors, history])
+    weights = layers.EventWeights(spec.behaviours, dtype=tf.float32, name="event_weights")([history, behaviours, amounts])
+    states = layers.FadingMean(dtype=tf.float32, name="fading_mean")([events, weights])
+    if spec.user_tower == "attention":
+        projected = [_dense(spec.width, f"history_{role}")(events) for role in ("query", "key", "value")]
+        attended = layers.CausalAttention(spec.heads, name="history_attention")([*projected, history])
+        added = _dense(spec.width, "history_output", "zeros")(attended)  # the mean alone at first
+        states = tf.keras.layers.Add(dtype=tf.float32, name="history_sum")([states, added])
+    return layers.UnitLength(dtype=tf.float32, name="user_states")(states)
+
+
+def build_interest(spec: InterestSpec, items: int, *, dropout: float = 0.0, temperature: float = 0.1, seed: int = 0) -> tf.keras.Model:
+    """The model that is trained: the tensors of `ItemSequences` in, float32 logits `[1, rows, events, items of the batch]` of what comes next out.
+
+    Args:
+        items: of the whole catalogue.
+    """
+    cube = (None, None)
+    inputs = {
+        **{name: tf.keras.Input(cube, dtype=tf.int32, name=name) for name in ("ids", "mask", "segment_ids")},
+        "items": tf.keras.Input((None,), dtype=tf.int32, name="items"),
+        **{name: tf.keras.Input(cube, dtype=tf.int32, name=name) for name in ("history", "behaviours", "targets")},
+        "amounts": tf.keras.Input(cube, dtype=tf.float32, name="amounts"),
+        "had": tf.keras.Input(cube, dtype=tf.bool, name="had"),
+    }
+    own = {name: layers.OneReplica(name=f"own_{name}", dtype=tensor.dtype)(tensor) for name, tensor in inputs.items()}
+    vectors = item_vectors(spec, {name: own[name] for name in ("ids", "mask", "segment_ids")}, own["items"], dropout=dropout, seed=seed)
+    states = user_states(spec, vectors, own["history"], own["behaviours"], own["amounts"])
+    log_q = layers.SamplingLogits(items, dtype=tf.float32, name="sampling")(own["items"])
+    logits = layers.NextItemLogits(temperature, dtype=tf.float32, name="next_item")
+    return tf.keras.Model(inputs, logits([states, vectors, log_q, own["items"], own["had"], own["targets"]]), name="interest")
+
+
+def item_tower(spec: InterestSpec) -> tf.keras.Model:
+    """Texts and item numbers (`items` int32 `[batch]`, -1 where there is none) in, vectors out; its weights are named as those of `build_interest`."""
+    inputs = {**text_inputs(), "items": tf.keras.Input((), dtype=tf.int32, name="items")}
+    return tf.keras.Model(inputs, item_vectors(spec, inputs, inputs["items"]), name="item_tower")
+
+
+def user_tower(spec: InterestSpec) -> tf.keras.Model:
+    """`vectors` of all items float32 `[items, width]`, and `history`, `behaviours` and `amounts` `[rows, events]` in, states out; its weights are named as those of
+    `build_interest`."""
+    inputs = {
+        "vectors": tf.keras.Input((spec.width,), dtype=tf.float32, name="vectors"),
+        **{name: tf.keras.Input((None,), dtype=tf.int32, name=name) for name in ("history", "behaviours")},
+        "amounts": tf.keras.Input((None,), dtype=tf.float32, name="amounts"),
+    }
+    return tf.keras.Model(inputs, user_states(spec, *inputs.values()), name="user_tower")
+
+
+def _dense(width: int, name: str, kernel: str = "glorot_uniform") -> tf.keras.layers.Dense:
+    return tf.keras.layers.Dense(width, use_bias=False, kernel_initializer=kernel, name=name)

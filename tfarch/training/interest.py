@@ -1,0 +1,124 @@
+"""Training of the interest model, and what it then says of items and users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfarch.config import TrainConfig
+from tfarch.data.batches import plan_in_order
+from tfarch.data.behaviour import Interactions
+from tfarch.data.sequences import ItemSequences
+from tfarch.data.tokens import Tokens
+from tfarch.models.interest import InterestSpec, build_interest, item_tower, user_tower
+from tfarch.models.weights import get_weights, named_variables, set_weights
+from tfarch.runtime.signals import UNWANTED
+from tfarch.training.callbacks import Callback
+from tfarch.training.objectives import next_item_objective
+from tfarch.training.trainer import Trained, Trainer
+
+Weights = Mapping[str, np.ndarray]
+LONGEST = 50  # events of a stretch
+FORETOLD = 0.2  # what an event that its user did not want counts as what is to be foretold
+# What an interest model has beside its encoder.
+OWN = ("item_projection/", "item_ids/", "event_weights/", "fading_mean/", "history_", "sampling/", "next_item/")
+
+
+def train_interest(
+    spec: InterestSpec,
+    weights: Weights,
+    sequences: ItemSequences,
+    counts: np.ndarray,
+    settings: TrainConfig,
+    *,
+    temperature: float = 0.1,
+    dropout: float = 0.1,
+    seed: int = 0,
+    folder: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    evaluate: Callable[[Interest], dict[str, float]] | None = None,
+) -> Trained:
+    """Trains the model of structure `spec`, its encoder from `weights` (empty: random ones).
+
+    Args:
+        counts: events of each item that are learned from, `[items]`.
+        settings, folder, callbacks: see `Trainer`.
+        evaluate: validation metrics after each epoch, of what the model then says.
+
+    Raises:
+        InputError: a setting cannot hold, or the weights do not fit.
+        NonFiniteLossError: the loss is NaN or infinite.
+    """
+    items = len(sequences.tokens)
+
+    def build() -> tf.keras.Model:
+        model = build_interest(spec, items, dropout=dropout, temperature=temperature, seed=seed)
+        if weights:
+            set_weights(model, weights, optional=OWN)
+        if spec.ids:
+            named_variables(model)["item_ids/counts"].assign(counts.astype(np.float32))
+        return model
+
+    def metrics(model: tf.keras.Model) -> dict[str, float]:
+        return {} if evaluate is None else evaluate(Interest.of(spec, get_weights(model), sequences.tokens))
+
+    trainer = Trainer(settings, seed=seed, folder=folder, callbacks=callbacks)
+    return trainer.fit(build, next_item_objective, sequences, metrics, layers=spec.encoder.layers)
+
+
+def sequences_of(log: Interactions, tokens: Tokens, liked: float, *, longest: int = LONGEST) -> ItemSequences:
+    """The stretches of a log's users, `tokens` being those of its items' texts: what was wanted is history and is to be foretold, what was not counts less as both.
+
+    Args:
+        liked: value from which on an event is what its user wanted.
+    """
+    wanted = log.values >= liked
+    amounts, foretold = np.where(wanted, 1.0, UNWANTED), np.where(wanted, 1.0, FORETOLD)
+    return ItemSequences.of(tokens, log.of_users(), log.items, log.behaviours, amounts, foretold, longest=longest)
+
+
+@dataclass(frozen=True)
+class Interest:
+    """What a trained model says.
+
+    vectors: of all items, of length 1, float32 `[items, width]`.
+    """
+
+    vectors: np.ndarray
+    _states: Callable[..., np.ndarray]
+
+    @classmethod
+    def of(cls, spec: InterestSpec, weights: Weights, tokens: Tokens) -> Interest:
+        """By the weights of `build_interest`, of items with these texts."""
+        towers = item_tower(spec), user_tower(spec)
+        for tower in towers:
+            set_weights(tower, {name: weights[name] for name in named_variables(tower)})
+        vectors = vectors_of(towers[0], tokens, np.arange(len(tokens), dtype=np.int32))
+        table = tf.constant(vectors)
+        integers, numbers = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None), tf.float32)
+
+        @tf.function(input_signature=[integers, integers, numbers])
+        def states(history, behaviours, amounts):
+            return towers[1]({"vectors": table, "history": history, "behaviours": behaviours, "amounts": amounts})
+
+        return cls(vectors, lambda *columns: states(*columns).numpy())
+
+    def state(self, items: np.ndarray, behaviours: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """Of a user after all events of his history, float32 `[width]`; zeros where there is none."""
+        if not len(items):
+            return np.zeros(self.vectors.shape[1], np.float32)
+        return self._states(items[None].astype(np.int32), behaviours[None].astype(np.int32), amounts[None].astype(np.float32))[0, -1]
+
+
+def vectors_of(tower: tf.keras.Model, tokens: Tokens, items: np.ndarray, *, batch_size: int = 64) -> np.ndarray:
+    """An item tower's vectors float32 `[n, width]` of n texts and item numbers int32 `[n]`, -1 for an item without."""
+    signature = {name: tf.TensorSpec((None, None), tf.int32) for name in ("ids", "mask", "segment_ids")}
+    run = tf.function(lambda inputs: tower(inputs), input_signature=[{**signature, "items": tf.TensorSpec((None,), tf.int32)}])
+    found = np.empty((len(tokens), tower.output_shape[-1]), np.float32)
+    for batch in plan_in_order(tokens.lengths, batch_size):
+        found[batch.rows] = run({**tokens.padded(batch.rows, batch.length), "items": items[batch.rows]}).numpy()
+    return found
