@@ -93,16 +93,5 @@ def item_tower(spec: InterestSpec) -> tf.keras.Model:
     return tf.keras.Model(inputs, item_vectors(spec, inputs, inputs["items"]), name="item_tower")
 
 
-def user_tower(spec: InterestSpec) -> tf.keras.Model:
-    """`vectors` of all items float32 `[items, width]`, and `history`, `behaviours` and `amounts` `[rows, events]` in, states out; its weights are named as those of
-    `build_interest`."""
-    inputs = {
-        "vectors": tf.keras.Input((spec.width,), dtype=tf.float32, name="vectors"),
-        **{name: tf.keras.Input((None,), dtype=tf.int32, name=name) for name in ("history", "behaviours")},
-        "amounts": tf.keras.Input((None,), dtype=tf.float32, name="amounts"),
-    }
-    return tf.keras.Model(inputs, user_states(spec, *inputs.values()), name="user_tower")
-
-
 def _dense(width: int, name: str, kernel: str = "glorot_uniform") -> tf.keras.layers.Dense:
     return tf.keras.layers.Dense(width, use_bias=False, kernel_initializer=kernel, name=name)

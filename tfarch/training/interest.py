@@ -14,9 +14,10 @@ from tfarch.data.batches import plan_in_order
 from tfarch.data.behaviour import Interactions
 from tfarch.data.sequences import ItemSequences
 from tfarch.data.tokens import Tokens
-from tfarch.models.interest import InterestSpec, build_interest, item_tower, user_tower
+from tfarch.models.interest import InterestSpec, build_interest, item_tower
 from tfarch.models.weights import get_weights, named_variables, set_weights
 from tfarch.runtime.signals import UNWANTED
+from tfarch.runtime.user_tower import OF_USERS, UserTower
 from tfarch.training.callbacks import Callback
 from tfarch.training.objectives import next_item_objective
 from tfarch.training.trainer import Trained, Trainer
@@ -86,32 +87,23 @@ class Interest:
     """What a trained model says.
 
     vectors: of all items, of length 1, float32 `[items, width]`.
+    users: makes the state of one.
     """
 
     vectors: np.ndarray
-    _states: Callable[..., np.ndarray]
+    users: UserTower
 
     @classmethod
     def of(cls, spec: InterestSpec, weights: Weights, tokens: Tokens) -> Interest:
         """By the weights of `build_interest`, of items with these texts."""
-        towers = item_tower(spec), user_tower(spec)
-        for tower in towers:
-            set_weights(tower, {name: weights[name] for name in named_variables(tower)})
-        vectors = vectors_of(towers[0], tokens, np.arange(len(tokens), dtype=np.int32))
-        table = tf.constant(vectors)
-        integers, numbers = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, None), tf.float32)
-
-        @tf.function(input_signature=[integers, integers, numbers])
-        def states(history, behaviours, amounts):
-            return towers[1]({"vectors": table, "history": history, "behaviours": behaviours, "amounts": amounts})
-
-        return cls(vectors, lambda *columns: states(*columns).numpy())
+        tower = item_tower(spec)
+        set_weights(tower, {name: weights[name] for name in named_variables(tower)})
+        vectors = vectors_of(tower, tokens, np.arange(len(tokens), dtype=np.int32))
+        return cls(vectors, UserTower({name: value for name, value in weights.items() if name.startswith(OF_USERS)}, spec.heads))
 
     def state(self, items: np.ndarray, behaviours: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Of a user after all events of his history, float32 `[width]`; zeros where there is none."""
-        if not len(items):
-            return np.zeros(self.vectors.shape[1], np.float32)
-        return self._states(items[None].astype(np.int32), behaviours[None].astype(np.int32), amounts[None].astype(np.float32))[0, -1]
+        return self.users.state(self.vectors[items.astype(np.int64)], behaviours, amounts)
 
 
 def vectors_of(tower: tf.keras.Model, tokens: Tokens, items: np.ndarray, *, batch_size: int = 64) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""A user's state, of his history alone, in numpy: what the user tower of `tfarch.models.interest` says after the last event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+# The weights of an interest model that make a user's state.
+OF_USERS = ("event_weights/", "fading_mean/", "history_")
+
+
+@dataclass(frozen=True)
+class UserTower:
+    """weights: by name, see `OF_USERS`; heads: of the attention, where there is one."""
+
+    weights: Mapping[str, np.ndarray]
+    heads: int = 2
+
+    def state(self, vectors: np.ndarray, behaviours: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """A vector of length 1, float32 `[width]`; zeros where there is no event.
+
+        Args:
+            vectors: of the items of the history, in the order of time, float32 `[n, width]`.
+            behaviours: int `[n]`.
+            amounts: what each event counts, `[n]`.
+        """
+        if not len(vectors):
+            return np.zeros(vectors.shape[1], np.float32)
+        amounts = (
+            np.asarray(amounts, np.float64) * np.exp(self.weights["event_weights/logs"].astype(np.float64))[behaviours.astype(np.int64)]
+        )
+        keep = 1.0 / (1.0 + np.exp(-float(self.weights["fading_mean/log_odds"])))
+        shares = amounts * keep ** np.arange(len(vectors) - 1, -1, -1)
+        state = (shares / max(np.abs(shares).sum(), 1e-6)) @ vectors
+        if "history_query/kernel" in self.weights:
+            state = state + self._attended(vectors)
+        return (state / max(float(np.linalg.norm(state)), 1e-6)).astype(np.float32)
+
+    def _attended(self, vectors: np.ndarray) -> np.ndarray:
+        """What the last event takes from all of them."""
+        query, key, value = (
+            (part @ self.weights[f"history_{role}/kernel"]).reshape(len(part), self.heads, -1)
+            for role, part in (("query", vectors[-1:]), ("key", vectors), ("value", vectors))
+        )
+        scores = np.einsum("qhd,khd->hk", query, key) / np.sqrt(query.shape[-1])
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return np.einsum("hk,khd->hd", shares, value).ravel() @ self.weights["history_output/kernel"]
