@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tfarch import __version__
-from tfarch.config import Config
 from tfarch.errors import InputError, TfarchError
-from tfarch.settings import dump_yaml
+from tfarch.settings import Settings, dump_yaml
 
 
 class RunFolder:
@@ -158,7 +157,7 @@ class RunFolder:
         except ValueError as error:
             raise InputError(f"is damaged: {error}", file=file, mend=mend) from error
 
-    def write_config(self, config: Config, app: str, command: str, data: dict[str, Any]) -> None:
+    def write_config(self, config: Settings, app: str, command: str, data: dict[str, Any]) -> None:
         """Writes `config.yaml`: the settings as resolved, and under `made_by` what else the run depends on. `--config` reads it back."""
         from tfarch.evaluation.machine import describe  # with it comes numpy, which `--help` does not need
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tfarch.settings import Settings, option
 
@@ -31,8 +32,33 @@ class DataSettings:
 
 
 @dataclass(frozen=True)
+class InterestSettings:
+    """The interest model: towers for the items' texts and for the users' histories."""
+
+    structure: Literal["averaged", "none"] = option("averaged", "averaged word embeddings, or no interest model at all")
+    width: int = option(64, "width of the vectors of items and users", least=1)
+    vocabulary: int = option(3000, "most word pieces that the tokeniser may have, which is trained on the items' texts", least=16)
+    max_length: int = option(32, "tokens of an item's text, [CLS] and [SEP] included; longer texts are cut", least=3)
+    user_tower: Literal["mean", "attention"] = option("attention", "the fading mean of a history, or that and what causal attention adds")
+    ids: bool = option(True, "items with events have vectors of their own beside their texts'")
+    epochs: int = option(4, "passes over the events", least=1)
+    batch_size: int = option(8, "stretches of histories of one update", least=1)
+    learning_rate: float = option(5e-3, "peak learning rate", least=0)
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """How it is measured: moments at which all events before are learned from, and users asked for what they do next."""
+
+    quantiles: list[float] = option([0.5, 0.6, 0.7, 0.8, 0.9], "moments, as shares of the events", least=0.05, most=0.99)
+    least_rows: int = option(10, "events of a user after a moment, without which he is not asked for", least=2)
+
+
+@dataclass(frozen=True)
 class RecommenderSettings(Settings):
     """All settings of a run that makes a recommender."""
 
     data: DataSettings = field(default_factory=DataSettings)
+    interest: InterestSettings = field(default_factory=InterestSettings)
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     seed: int = option(0, "seed of everything that is random", least=0, most=2**32 - 1)

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apps.recommender.settings import DataSettings, RecommenderSettings
 from tfarch.app import Verb
+from tfarch.errors import InputError
+
+if TYPE_CHECKING:
+    from tfarch.runtime.recommender import Recommender
+    from tfarch.runtime.signals import History
+
+DEFAULT_OUT = Path("saved_models/recommender")
 
 # Columns that an option names, with what they are called by default.
 COLUMNS = {name: getattr(DataSettings(), f"{name}_column") for name in ("user", "item", "behaviour", "time", "value")}
@@ -52,6 +65,86 @@ def _check(options: argparse.Namespace, settings: RecommenderSettings) -> int:
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    _data_options(parser)
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"folder of the run (default {DEFAULT_OUT})")
+
+
+def _run(options: argparse.Namespace, settings: RecommenderSettings) -> int:
+    from apps.recommender.job import run
+    from apps.recommender.report import views_table
+
+    settings = dataclasses.replace(settings, data=_with_data(settings, options))
+    report = run(settings, options.out, shlex.join(["python", "-m", "apps.recommender", *sys.argv[1:]]))
+    if options.json:
+        print(json.dumps(report, ensure_ascii=False, allow_nan=False))
+    else:
+        print(views_table(report))
+        print(f"\nwhat ships   {options.out / 'bundle'}\nfigures      {options.out / 'report.json'}")
+    return 0
+
+
+def _recommend_options(parser: argparse.ArgumentParser) -> None:
+    _data_options(parser)
+    parser.add_argument(
+        "--bundle", type=Path, default=DEFAULT_OUT / "bundle", metavar="DIR", help=f"the bundle (default {DEFAULT_OUT / 'bundle'})"
+    )
+    parser.add_argument("--user", nargs="+", default=[], metavar="ID", help="users of the log, whose events are read from --interactions")
+    parser.add_argument(
+        "--history", metavar="ITEM,ITEM,...", help="items that somebody has had, the last one last; an empty one is somebody new"
+    )
+    parser.add_argument("-k", type=int, default=10, metavar="N", help="items to recommend (default 10)")
+    parser.add_argument("--explain", action="store_true", help="tell what spoke for each item")
+
+
+def _recommend(options: argparse.Namespace, settings: RecommenderSettings) -> int:
+    from tfarch.runtime.recommender import load_recommender
+
+    if bool(options.user) == (options.history is not None):
+        raise InputError("nobody to recommend to" if not options.user else "both users and a history", mend="give --user or --history")
+    recommender = load_recommender(options.bundle)
+    for user, history in _asked(options, settings, recommender):
+        found = recommender.recommend(history, options.k, explain=options.explain)
+        if options.json:
+            items = [
+                {"item": each.item, "score": round(each.score, 4), "title": each.title}
+                | ({"parts": dict(each.parts)} if options.explain else {})
+                for each in found
+            ]
+            print(json.dumps({"user": user, "items": items}, ensure_ascii=False), flush=True)
+            continue
+        print(user or "this history")
+        for each in found:
+            print(f"  {each.score:7.3f}  {each.title or each.item}")
+            if options.explain:
+                parts = sorted(each.parts.items(), key=lambda part: -abs(part[1]))[:4]
+                print("           " + ", ".join(f"{name.replace('_', ' ')} {value:+.2f}" for name, value in parts))
+    return 0
+
+
+def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommender: Recommender) -> Iterator[tuple[str | None, History]]:
+    """Who is recommended to, with what is known of him."""
+    if options.history is not None:
+        yield None, recommender.history([each.strip() for each in options.history.split(",") if each.strip()])
+        return
+    from apps.recommender.source import load
+
+    log = load(_with_data(settings, options)).log
+    numbers = {user: number for number, user in enumerate(log.user_ids)}
+    rows = log.of_users()
+    for user in options.user:
+        if user not in numbers:
+            near = difflib.get_close_matches(user, log.user_ids, n=3)
+            raise InputError(
+                f"no user {user!r} in the log" + (f"; near: {', '.join(near)}" if near else ""), mend="--history takes items instead"
+            )
+        own = rows[numbers[user]]
+        names = [log.behaviour_names[each] for each in log.behaviours[own]]
+        yield user, recommender.history([log.item_ids[item] for item in log.items[own]], names, log.values[own].tolist())
+
+
 VERBS = (
+    Verb("run", "the whole main job: check, learn, measure, write the bundle and the report", _run_options, _run),
     Verb("check", "look at the data: items without text, users with one event, events out of time, repetitions", _data_options, _check),
+    Verb("recommend", "the best next items for a user of the log, or for who has had some items", _recommend_options, _recommend),
 )

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.tiny_behaviour import behaviour
 from tfarch.config import TrainConfig
-from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.cuts import rolling_cuts
 from tfarch.data.tokens import tokenise
 from tfarch.evaluation.recommendation import Rankings
@@ -14,34 +14,10 @@ from tfarch.runtime.tokeniser import Tokeniser
 from tfarch.training.interest import Interest, sequences_of, train_interest
 from tfarch.training.recommender import learn, signals_at
 
-GROUPS, OF_EACH, USERS, EVENTS = 4, 90, 60, 60
-WORDS = ("piano violin cello", "football tennis goal", "pasta pizza risotto", "castle knight dragon")
-
 
 @pytest.fixture(scope="module")
 def data():
-    """Users who like one of four kinds of items; of each kind a new item comes up every few days."""
-    rng = np.random.default_rng(0)
-    items = GROUPS * OF_EACH
-    begins = np.sort(rng.random(items)) * 90 * 86_400.0
-    texts = [" ".join(rng.permutation(WORDS[item % GROUPS].split())[:2]) for item in range(items)]
-    users, taken, times, values = [], [], [], []
-    for user in range(USERS):
-        had = set()
-        for time in np.sort(rng.random(EVENTS)) * 100 * 86_400.0:
-            there = [item for item in np.flatnonzero(begins <= time) if item not in had]
-            kind = user % GROUPS if rng.random() < 0.8 else int(rng.integers(GROUPS))
-            there = [item for item in there if item % GROUPS == kind]
-            if there:
-                item = int(rng.choice(there))
-                had.add(item)
-                users.append(f"u{user}")
-                taken.append(str(item))
-                times.append(time)
-                values.append(5.0 if kind == user % GROUPS else 1.0)
-    ids = tuple(str(item) for item in range(items))
-    catalogue = Catalogue(ids, ids, tuple(texts), tuple((WORDS[item % GROUPS].split()[0],) for item in range(items)), begins)
-    return Interactions.of(users, taken, np.array(times), values=np.array(values), item_ids=ids), catalogue
+    return behaviour()
 
 
 def test_it_ranks_what_users_want_first_new_items_too(data):

@@ -15,7 +15,7 @@ import numpy as np
 
 import tfarch
 from tfarch.errors import InputError, TfarchError
-from tfarch.runtime.bundle import DESCRIPTION, FORMAT_VERSION, Bundle, read_bundle, sha256, verify_bundle
+from tfarch.runtime.bundle import DESCRIPTION, FORMAT_VERSION, Bundle, open_bundle, sha256, verify_bundle
 
 Content = bytes | str | Path
 
@@ -56,7 +56,7 @@ def write_bundle(folder: str | Path, description: Mapping[str, Any], files: Mapp
         raise TfarchError(f"{folder}: the bundle could not be written: {error.strerror}: {error.filename or writing}") from error
     finally:
         _tidy(folder, writing, previous)
-    return read_bundle(folder, verify=False)
+    return open_bundle(folder)
 
 
 def update_bundle(

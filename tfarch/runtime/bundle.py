@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -25,8 +26,8 @@ from tfarch.runtime.signature import SINGLE
 FORMAT_VERSION = 2  # 2: the model gives text vectors, and out_of_scope may name a file of statistics
 DESCRIPTION = "bundle.json"
 ADDED = "added.csv"  # texts and labels of the classes that were added
-CLASSIFICATION, MULTITASK = "text_classification", "multitask_text_classification"
-TASKS = (CLASSIFICATION, MULTITASK)
+CLASSIFICATION, MULTITASK, RECOMMENDATION = "text_classification", "multitask_text_classification", "recommendation"
+TASKS = (CLASSIFICATION, MULTITASK, RECOMMENDATION)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Bundle:
 
 
 def read_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
-    """The bundle in `folder`, with every field that the runtime uses checked.
+    """The bundle of a classifier in `folder`, with every field that the runtime uses checked.
 
     Args:
         folder: the folder that holds bundle.json.
@@ -97,8 +98,7 @@ def read_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
     Raises:
         BundleError: what is wrong, in which file, and what to do.
     """
-    bundle = _read_description(Path(folder))
-    _check_description(bundle)
+    bundle = open_bundle(folder, (CLASSIFICATION, MULTITASK))
     for file in (bundle.model_file, bundle.vocabulary_file):
         _check_exists(file)
     if verify:
@@ -107,9 +107,22 @@ def read_bundle(folder: str | Path, *, verify: bool = True) -> Bundle:
     return bundle
 
 
+def open_bundle(folder: str | Path, tasks: Collection[str] = TASKS) -> Bundle:
+    """The bundle in `folder`, of one of these tasks, by what its bundle.json says alone: every field is checked, and no file.
+
+    Raises:
+        BundleError: what is wrong, in which file, and what to do.
+    """
+    bundle = _read_description(Path(folder))
+    _check_description(bundle)
+    if (task := bundle.description["task"]) not in tasks:
+        raise BundleError(f"is of the task {task}, not {' or '.join(tasks)}", file=bundle.folder / DESCRIPTION, mend="give another bundle")
+    return bundle
+
+
 def verify_bundle(folder: str | Path) -> Bundle:
-    """As `read_bundle`, but checks the sha256 of every file that bundle.json lists, the SavedModel's too."""
-    bundle = read_bundle(folder, verify=False)
+    """The bundle in `folder`, of whatever task, with the sha256 of every file checked that bundle.json lists."""
+    bundle = open_bundle(folder)
     for name in bundle.description["files"]:
         _check_exists(bundle.path(name))
         _check_hash(bundle, name)
@@ -261,6 +274,8 @@ def _check_description(bundle: Bundle) -> None:
         if not bundle.tasks:
             raise BundleError("tasks is empty: the model's outputs have no names", file=file)
         return
+    if task == RECOMMENDATION:
+        return _check_files(bundle, ["items.file", "arrays.file"])
 
     labels = _field(bundle, "labels", list)
     if not labels:
@@ -283,9 +298,6 @@ def _check_description(bundle: Bundle) -> None:
     if "long_texts" in description:
         _field(bundle, "long_texts", bool)
 
-    hashes = _field(bundle, "files", dict)
-    for name in hashes:
-        bundle.path(name)
     names = ["model.file", "tokeniser.file"]
     if description.get("out_of_scope") is not None:
         method = _field(bundle, "out_of_scope.method", str)
@@ -301,6 +313,14 @@ def _check_description(bundle: Bundle) -> None:
                 raise BundleError(f"head.added_labels holds {label!r}: no name, or one of the model's own labels", file=file)
     if description.get("examples") is not None:
         names += ["examples.texts", "examples.vectors"]
+    _check_files(bundle, names)
+
+
+def _check_files(bundle: Bundle, names: Collection[str]) -> None:
+    """Every file lies in the folder, and those that these fields name have their sha256."""
+    file, hashes = bundle.folder / DESCRIPTION, _field(bundle, "files", dict)
+    for name in hashes:
+        bundle.path(name)
     for name in names:
         value = _field(bundle, name, str)
         bundle.path(value)

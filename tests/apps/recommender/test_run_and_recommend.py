@@ -1,0 +1,105 @@
+"""`run` leaves a bundle and a report, and `recommend` shows users what they like, and why."""
+
+import json
+
+import pytest
+
+from apps.recommender.app import APP
+from tests.tiny_behaviour import write_files
+from tfarch import cli
+from tfarch.runtime.bundle import verify_bundle
+from tfarch.runtime.recommender import load_recommender
+
+SETTINGS = ["--set", "data.liked=4", "--set", "evaluate.quantiles=[0.7]", "--set", "evaluate.least_rows=5"]
+SETTINGS += ["--set", "interest.epochs=2", "--set", "interest.width=16", "--set", "interest.user_tower=mean"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with the files, and the run made of them."""
+    folder = tmp_path_factory.mktemp("behaviour")
+    events, items = write_files(folder)
+    arguments = ["run", "--interactions", str(events), "--items", str(items), "--out", str(folder / "run"), *SETTINGS]
+    assert cli.main(APP, arguments) == 0
+    return folder
+
+
+def recommend(capsys, place, *arguments):
+    data = ["--interactions", str(place / "events.csv"), "--items", str(place / "items.csv")]
+    code = cli.main(APP, ["recommend", "--bundle", str(place / "run" / "bundle"), *data, *arguments])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+def test_the_report_has_every_view_of_ours_and_of_what_is_popular(place):
+    report = json.loads((place / "run" / "report.json").read_text(encoding="utf-8"))
+    assert report["task"] == "recommendation"
+    assert report["data"]["events"] > 2000
+    ours, popular = report["variants"]
+    assert (ours["name"], popular["name"]) == ("recommender", "popular")
+    for view in ("warm", "all", "cold"):
+        assert ours["metrics"][view]["queries"] == popular["metrics"][view]["queries"] > 5
+        assert ours["metrics"][view]["ndcg_at_10"] > 1.5 * popular["metrics"][view]["ndcg_at_10"]
+    assert 0 < popular["lists"]["coverage"] < ours["lists"]["coverage"] <= 1
+    assert (place / "run" / "config.yaml").is_file()
+
+
+def test_the_bundle_is_sound_and_has_what_was_learned(place):
+    verify_bundle(place / "run" / "bundle")
+    found = load_recommender(place / "run" / "bundle")
+    assert len(found.ids) == 360
+    assert "interest" in found.ranker.names
+
+
+def test_users_are_recommended_what_they_like_and_have_not_had(place, capsys):
+    code, out, _ = recommend(capsys, place, "--user", "u0", "u1", "u2", "-k", "5", "--json")
+    assert code == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["user"] for line in lines] == ["u0", "u1", "u2"]
+    had = {tuple(row.split(",")[:2]) for row in (place / "events.csv").read_text(encoding="utf-8").splitlines()}
+    for number, line in enumerate(lines):
+        assert len(line["items"]) == 5
+        assert sum(int(each["item"]) % 4 == number for each in line["items"]) >= 4
+        assert not any((line["user"], each["item"]) in had for each in line["items"])
+        assert line["items"][0]["title"] == f"Thing {line['items'][0]['item']}"
+
+
+def test_a_history_of_items_needs_no_user_and_says_why(place, capsys):
+    code, out, _ = recommend(capsys, place, "--history", "2, 6,10", "--explain")
+    assert code == 0
+    assert out.startswith("this history\n")
+    assert out.count("Thing ") == 10
+    assert "interest " in out
+    code, out, _ = recommend(capsys, place, "--history", "2,6,10", "--explain", "--json")
+    items = json.loads(out)["items"]
+    for each in items:
+        assert sum(each["parts"].values()) == pytest.approx(each["score"], abs=1e-3)
+
+
+def test_somebody_new_gets_what_is_wanted_by_all(place, capsys):
+    code, out, _ = recommend(capsys, place, "--history", "", "--json")
+    assert code == 0
+    assert len(json.loads(out)["items"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--user", "u99"], "no user 'u99' in the log; near: u9"),
+        (["--history", "nothing"], "no item 'nothing' among 360"),
+        ([], "nobody to recommend to (give --user or --history)"),
+        (["--user", "u1", "--history", "1"], "both users and a history"),
+        (["--history", "1", "-k", "0"], "k=0: 1 or more"),
+    ],
+)
+def test_whom_it_does_not_know_it_tells(place, capsys, arguments, message):
+    code, out, err = recommend(capsys, place, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_log_of_which_nobody_can_be_asked_is_told(tmp_path, capsys):
+    (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(f"u{n},i{n % 3},{n}\n" for n in range(50)), encoding="utf-8")
+    code = cli.main(APP, ["run", "--interactions", str(tmp_path / "log.csv"), "--out", str(tmp_path / "run")])
+    assert code == 2
+    assert "no user has 10 events after one of the moments" in capsys.readouterr().err

@@ -1,0 +1,124 @@
+"""A recommender from a bundle: what it recommends and why, what it refuses, and what a damaged bundle gets."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.tiny_catalogue import SIGNALS, history
+from tfarch.errors import BundleError, InputError
+from tfarch.export.bundle import arrays_file, write_bundle
+from tfarch.runtime import load
+from tfarch.runtime.bundle import verify_bundle
+from tfarch.runtime.ranker import Ranker
+from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender, load_recommender
+from tfarch.runtime.user_tower import UserTower
+
+IDS = ("red-shoe", "blue-shoe", "red-hat", "thing", "hat")
+NAMES = tuple(SIGNALS.of(history()))
+USERS = UserTower({"event_weights/logs": np.zeros(2, np.float32), "fading_mean/log_odds": np.float32(2.0)})
+
+
+def recommender(seed=0, **weights):
+    values = np.random.default_rng(seed).normal(size=2 * len(NAMES) + 1) if not weights else np.zeros(2 * len(NAMES) + 1)
+    for name, value in weights.items():
+        values[[NAMES.index(name), len(NAMES) + NAMES.index(name)]] = value
+    return Recommender(SIGNALS, Ranker(NAMES, values), IDS, [each.title() for each in IDS], ("click", "buy"), 4.0, USERS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = recommender()
+    items, arrays = made.as_files()
+    described = {"task": "recommendation", "items": {"file": ITEMS}, "arrays": {"file": ARRAYS}}
+    write_bundle(tmp_path / "bundle", described, {ITEMS: items, ARRAYS: arrays_file(**arrays)})
+    return tmp_path / "bundle"
+
+
+def shown(found):
+    return [each.item for each in found]
+
+
+def test_the_items_of_the_highest_scores_come_first_and_those_that_were_had_not_at_all():
+    found = recommender(popularity=1.0).recommend(history(0), k=3)
+    assert shown(found) == ["hat", "blue-shoe", "red-hat"]
+    assert [each.title for each in found] == ["Hat", "Blue-Shoe", "Red-Hat"]
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+    assert shown(recommender(popularity=1.0).recommend(history(0), k=9, again=True))[0] == "red-shoe"
+
+
+def test_what_shares_words_with_a_history_is_recommended_for_it():
+    assert shown(recommender(words=1.0).recommend(history(0), k=2)) in (["blue-shoe", "red-hat"], ["red-hat", "blue-shoe"])
+
+
+def test_lists_allow_and_deny():
+    made = recommender(popularity=1.0)
+    assert shown(made.recommend(history(), allow=["thing", "red-hat", "red-shoe"], deny=["red-shoe"])) == ["red-hat", "thing"]
+    assert made.recommend(history(0), allow=["red-shoe"]) == []
+
+
+def test_the_parts_of_a_score_sum_to_it():
+    for each in recommender().recommend(history(0, 2), explain=True):
+        assert set(each.parts) == {*NAMES, "new"}
+        assert sum(each.parts.values()) == pytest.approx(each.score)
+
+
+def test_a_history_is_of_ids_with_what_was_done_and_how_it_was_liked():
+    made = recommender()
+    found = made.history(["hat", "red-shoe"], ["buy", "click"], [5.0, 3.0])
+    assert (found.items.tolist(), found.behaviours.tolist(), found.wanted.tolist()) == ([4, 0], [1, 0], [True, False])
+    plain = made.history(["hat"])
+    assert (plain.behaviours.tolist(), plain.wanted.tolist()) == ([0], [True])
+    assert len(made.history([])) == 0
+    assert len(made.recommend(made.history([]))) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((["red-sho"],), "no item 'red-sho'; near it: red-shoe"),
+        ((["zzz"],), "no item 'zzz' among 5"),
+        ((["hat"], ["steal"]), "unknown behaviour 'steal'; known: click, buy"),
+        ((["hat"], ["buy", "buy"]), "1 items and 2 behaviours"),
+        ((["hat"], [], [1.0, 2.0]), "1 items and 2 values"),
+    ],
+)
+def test_what_is_unknown_is_told(arguments, message):
+    with pytest.raises(InputError, match=message):
+        recommender().history(*arguments)
+
+
+def test_no_items_at_all_cannot_be_asked_for():
+    with pytest.raises(InputError, match="k=0: 1 or more"):
+        recommender().recommend(history(), k=0)
+
+
+def test_a_bundle_recommends_as_what_it_was_made_of(folder):
+    loaded, made = load_recommender(folder), recommender()
+    for had in (history(), history(0), history(0, 3, 2, wanted=False)):
+        one, other = (each.recommend(had, explain=True) for each in (loaded, made))
+        assert shown(one) == shown(other)
+        np.testing.assert_allclose([each.score for each in one], [each.score for each in other], rtol=1e-6)
+    assert loaded.bundle["task"] == "recommendation"
+    verify_bundle(folder)
+
+
+def test_a_bundle_of_another_task_is_refused_both_ways(folder):
+    with pytest.raises(BundleError, match="is of the task recommendation, not text_classification"):
+        load(folder)
+
+
+def test_a_damaged_bundle_says_what_is_wrong(folder):
+    whole = (folder / ITEMS).read_bytes()
+    (folder / ITEMS).write_bytes(whole[:-10])
+    with pytest.raises(BundleError, match=r"items.json: is not the file that was exported"):
+        load_recommender(folder)
+    with pytest.raises(BundleError, match=r"items.json: cannot be read"):
+        load_recommender(folder, verify=False)
+    described = json.loads(whole)
+    (folder / ITEMS).write_text(json.dumps({**described, "ids": described["ids"][:-1]}), encoding="utf-8")
+    with pytest.raises(BundleError, match="not of the same items"):
+        load_recommender(folder, verify=False)
+    (folder / ARRAYS).unlink()
+    with pytest.raises(BundleError, match="the file is missing"):
+        load_recommender(folder)

@@ -1,0 +1,212 @@
+"""Recommends from a bundle, without TensorFlow: what a user had goes in, the items that he will want next come out, each with what spoke for it.
+
+The score of an item is a sum (see `ranker.py` and `signals.py`), so that it can be told exactly what gave how much.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfarch.errors import BundleError, InputError
+from tfarch.runtime.bundle import RECOMMENDATION, Bundle, open_bundle, read_arrays, sha256
+from tfarch.runtime.ranker import Ranker
+from tfarch.runtime.shared_words import SharedWords
+from tfarch.runtime.signals import UNWANTED, History, Signals
+from tfarch.runtime.user_tower import UserTower
+
+ITEMS = "items.json"
+ARRAYS = "arrays.npz"
+_SIGNALS = ("sources", "targets", "categories", "counts", "value", "since")
+_WORDS = ("starts", "items", "weights", "asked", "queries")
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """An item and why.
+
+    parts: what each signal gave to the score; their sum is the score, but for what all items share.
+    """
+
+    item: str
+    title: str
+    score: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+class Recommender:
+    """What `learn` learned, ready to recommend.
+
+    Args:
+        ids, titles: of all items.
+        behaviours: names, as the log has them.
+        liked: value from which on an event is what its user wanted.
+        users: makes the state of one, where there is an interest model.
+        bundle: bundle.json, where it came from one.
+    """
+
+    def __init__(
+        self,
+        signals: Signals,
+        ranker: Ranker,
+        ids: Sequence[str],
+        titles: Sequence[str],
+        behaviours: Sequence[str],
+        liked: float,
+        users: UserTower | None = None,
+        bundle: Mapping[str, Any] | None = None,
+    ):
+        self.signals, self.ranker, self.users, self.liked = signals, ranker, users, liked
+        self.ids, self.titles, self.behaviours = tuple(ids), tuple(titles), tuple(behaviours)
+        self.bundle = dict(bundle or {})
+        self._numbers = {item: number for number, item in enumerate(self.ids)}
+
+    def number(self, item: str) -> int:
+        """The number of an item.
+
+        Raises:
+            InputError: there is none of this id; names near ones.
+        """
+        if item not in self._numbers:
+            near = difflib.get_close_matches(item, self.ids, n=3)
+            raise InputError(f"no item {item!r}" + (f"; near it: {', '.join(near)}" if near else f" among {len(self.ids):,}"))
+        return self._numbers[item]
+
+    def history(self, items: Sequence[str], behaviours: Sequence[str] = (), values: Sequence[float] = ()) -> History:
+        """Of items in the order of time.
+
+        Args:
+            behaviours: what was done with each; none: the first that the log has.
+            values: ratings or weights; none: all were wanted.
+
+        Raises:
+            InputError: an item or a behaviour is unknown, or there are not as many of one as of the other.
+        """
+        for name, given in (("behaviours", behaviours), ("values", values)):
+            if len(given) not in (0, len(items)):
+                raise InputError(f"{len(items)} items and {len(given)} {name}", mend="as many of both, or none")
+        known = {name: number for number, name in enumerate(self.behaviours)}
+        for behaviour in behaviours:
+            if behaviour not in known:
+                raise InputError(f"unknown behaviour {behaviour!r}; known: {', '.join(known)}")
+        numbers = np.array([self.number(item) for item in items], np.int64)
+        wanted = np.array([value >= self.liked for value in values], bool) if len(values) else np.ones(len(items), bool)
+        return History(numbers, wanted, np.array([known[each] for each in behaviours] or [0] * len(items), np.int64))
+
+    def history_of(self, items: np.ndarray, behaviours: np.ndarray, values: np.ndarray) -> History:
+        """Of item and behaviour numbers and values `[n]`, in the order of time."""
+        return History(items, values >= self.liked, behaviours)
+
+    def scores(self, history: History) -> np.ndarray:
+        """Of all items, float64 `[items]`, what was had being no candidate: its own has no meaning."""
+        candidates = np.ones(len(self.ids), bool)
+        candidates[history.items] = False
+        return self.ranker.scores(self._found(history), self.signals.cold, candidates)
+
+    def recommend(
+        self,
+        history: History,
+        k: int = 10,
+        *,
+        allow: Collection[str] | None = None,
+        deny: Collection[str] = (),
+        again: bool = False,
+        explain: bool = False,
+    ) -> list[Recommendation]:
+        """The k items of the highest scores; of equal ones those of the lower number. For an empty history what is wanted by all.
+
+        Args:
+            allow: only these items; None: all.
+            deny: not these.
+            again: whether what the user has had may be shown again.
+            explain: tell the parts of each score.
+        """
+        if k < 1:
+            raise InputError(f"k={k}: 1 or more")
+        candidates = np.ones(len(self.ids), bool)
+        if allow is not None:
+            candidates[:] = False
+            candidates[[self.number(item) for item in allow]] = True
+        candidates[[self.number(item) for item in deny]] = False
+        if not again:
+            candidates[history.items] = False
+        if not candidates.any():
+            return []
+        found = self._found(history)
+        scores = np.where(candidates, self.ranker.scores(found, self.signals.cold, candidates), -np.inf)
+        best = np.lexsort((np.arange(len(scores)), -scores))[: min(k, int(candidates.sum()))]
+        return [
+            Recommendation(
+                self.ids[item],
+                self.titles[item],
+                float(scores[item]),
+                self.ranker.parts(found, self.signals.cold, candidates, int(item)) if explain else {},
+            )
+            for item in best
+        ]
+
+    def _found(self, history: History) -> dict[str, np.ndarray]:
+        if self.users is None:
+            return self.signals.of(history)
+        amounts = np.where(history.wanted, 1.0, UNWANTED)
+        return self.signals.of(history, self.users.state(self.signals.vectors[history.items], history.behaviours, amounts))
+
+    def as_files(self) -> tuple[str, dict[str, np.ndarray]]:
+        """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`."""
+        described = {
+            "ids": self.ids,
+            "titles": self.titles,
+            "behaviours": self.behaviours,
+            "liked": self.liked,
+            "moment": self.signals.moment,
+            "words": self.signals.words.words,
+            "signals": self.ranker.names,
+            "heads": None if self.users is None else self.users.heads,
+        }
+        arrays = {name: getattr(self.signals, name) for name in _SIGNALS}
+        arrays |= {f"words.{name}": getattr(self.signals.words, name) for name in _WORDS}
+        arrays["ranker"] = self.ranker.weights
+        if self.users is not None:
+            arrays |= {"vectors": self.signals.vectors, **{f"users.{name}": value for name, value in self.users.weights.items()}}
+        return json.dumps(described, ensure_ascii=False), arrays
+
+
+def load_recommender(folder: str | Path, *, verify: bool = True) -> Recommender:
+    """The recommender of a bundle folder.
+
+    Raises:
+        BundleError: the bundle is damaged, incomplete, of a later format or of no recommender.
+    """
+    bundle = open_bundle(folder, (RECOMMENDATION,))
+    arrays = read_arrays(bundle, bundle.description["arrays"]["file"], verify=verify)
+    described = _described(bundle, verify)
+    try:
+        words = SharedWords(tuple(described["words"]), *(arrays[f"words.{name}"] for name in _WORDS))
+        own = {name: arrays[name] for name in _SIGNALS}
+        signals = Signals(**own, words=words, moment=described["moment"], vectors=arrays.get("vectors"))
+        weights = {name.removeprefix("users."): value for name, value in arrays.items() if name.startswith("users.")}
+        users = UserTower(weights, described["heads"]) if weights else None
+        ranker = Ranker(tuple(described["signals"]), arrays["ranker"])
+        if not len(described["ids"]) == len(described["titles"]) == len(signals) or len(ranker.weights) != 2 * len(ranker.names) + 1:
+            raise ValueError("its parts are not of the same items or signals")
+        return Recommender(
+            signals, ranker, described["ids"], described["titles"], described["behaviours"], described["liked"], users, bundle.description
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"is damaged: {type(error).__name__}: {error}", file=bundle.folder, mend="export the bundle again") from error
+
+
+def _described(bundle: Bundle, verify: bool) -> dict[str, Any]:
+    file = bundle.path(bundle.description["items"]["file"])
+    try:
+        if verify and sha256(file) != bundle.description["files"][bundle.description["items"]["file"]]:
+            raise BundleError("is not the file that was exported", file=file, mend="copy the bundle again from where it was made")
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"cannot be read: {error}", file=file, mend="copy the bundle again from where it was made") from error
