@@ -8,7 +8,7 @@ import difflib
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,11 @@ from tfarch.app import Verb
 from tfarch.errors import InputError
 
 if TYPE_CHECKING:
-    from tfarch.runtime.recommender import Recommender
+    from tfarch.runtime.recommender import Recommendation, Recommender
     from tfarch.runtime.signals import History
 
 DEFAULT_OUT = Path("saved_models/recommender")
+PARTS = 4  # of a score, that people are shown
 
 # Columns that an option names, with what they are called by default.
 COLUMNS = {name: getattr(DataSettings(), f"{name}_column") for name in ("user", "item", "behaviour", "time", "value")}
@@ -94,6 +95,12 @@ def _recommend_options(parser: argparse.ArgumentParser) -> None:
         "--history", metavar="ITEM,ITEM,...", help="items that somebody has had, the last one last; an empty one is somebody new"
     )
     parser.add_argument("-k", type=int, default=10, metavar="N", help="items to recommend (default 10)")
+    parser.add_argument(
+        "--variety", type=float, default=0.0, metavar="V", help="0 to 1: how much an item loses for being like those above it (default 0)"
+    )
+    parser.add_argument("--allow", metavar="ITEM,ITEM,...", help="only these items")
+    parser.add_argument("--deny", metavar="ITEM,ITEM,...", help="not these items")
+    parser.add_argument("--again", action="store_true", help="items that the user has had may be shown again")
     parser.add_argument("--explain", action="store_true", help="tell what spoke for each item")
 
 
@@ -103,29 +110,56 @@ def _recommend(options: argparse.Namespace, settings: RecommenderSettings) -> in
     if bool(options.user) == (options.history is not None):
         raise InputError("nobody to recommend to" if not options.user else "both users and a history", mend="give --user or --history")
     recommender = load_recommender(options.bundle)
+    lists = {"allow": None if options.allow is None else _ids(options.allow), "deny": _ids(options.deny or "")}
     for user, history in _asked(options, settings, recommender):
-        found = recommender.recommend(history, options.k, explain=options.explain)
-        if options.json:
-            items = [
-                {"item": each.item, "score": round(each.score, 4), "title": each.title}
-                | ({"parts": dict(each.parts)} if options.explain else {})
-                for each in found
-            ]
-            print(json.dumps({"user": user, "items": items}, ensure_ascii=False), flush=True)
-            continue
-        print(user or "this history")
-        for each in found:
-            print(f"  {each.score:7.3f}  {each.title or each.item}")
-            if options.explain:
-                parts = sorted(each.parts.items(), key=lambda part: -abs(part[1]))[:4]
-                print("           " + ", ".join(f"{name.replace('_', ' ')} {value:+.2f}" for name, value in parts))
+        found = recommender.recommend(history, options.k, variety=options.variety, again=options.again, explain=options.explain, **lists)
+        _show(options, {"user": user}, user or "this history", found)
     return 0
+
+
+def _similar_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("items", nargs="+", metavar="ITEM", help="items, by their ids")
+    parser.add_argument(
+        "--bundle", type=Path, default=DEFAULT_OUT / "bundle", metavar="DIR", help=f"the bundle (default {DEFAULT_OUT / 'bundle'})"
+    )
+    parser.add_argument("-k", type=int, default=10, metavar="N", help="items to show for each (default 10)")
+    parser.add_argument("--explain", action="store_true", help="tell what spoke for each item")
+
+
+def _similar(options: argparse.Namespace, settings: RecommenderSettings) -> int:
+    from tfarch.runtime.recommender import load_recommender
+
+    recommender = load_recommender(options.bundle)
+    for item in options.items:
+        title = recommender.titles[recommender.number(item)]
+        _show(options, {"item": item, "title": title}, title or item, recommender.similar(item, options.k, explain=options.explain))
+    return 0
+
+
+def _show(options: argparse.Namespace, asked: dict[str, str | None], name: str, found: Sequence[Recommendation]) -> None:
+    """The items of one that was asked for: a line of JSON, or a list."""
+    if options.json:
+        items = [{"item": each.item, "score": round(each.score, 4), "title": each.title} for each in found]
+        if options.explain:
+            items = [{**item, "parts": dict(each.parts)} for item, each in zip(items, found, strict=True)]
+        print(json.dumps({**asked, "items": items}, ensure_ascii=False), flush=True)
+        return
+    print(name)
+    for each in found:
+        print(f"  {each.score:7.3f}  {each.title or each.item}")
+        if options.explain:
+            parts = sorted(each.parts.items(), key=lambda part: -abs(part[1]))[:PARTS]
+            print("           " + ", ".join(f"{part.replace('_', ' ')} {value:+.2f}" for part, value in parts))
+
+
+def _ids(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommender: Recommender) -> Iterator[tuple[str | None, History]]:
     """Who is recommended to, with what is known of him."""
     if options.history is not None:
-        yield None, recommender.history([each.strip() for each in options.history.split(",") if each.strip()])
+        yield None, recommender.history(_ids(options.history))
         return
     from apps.recommender.source import load
 
@@ -147,4 +181,5 @@ VERBS = (
     Verb("run", "the whole main job: check, learn, measure, write the bundle and the report", _run_options, _run),
     Verb("check", "look at the data: items without text, users with one event, events out of time, repetitions", _data_options, _check),
     Verb("recommend", "the best next items for a user of the log, or for who has had some items", _recommend_options, _recommend),
+    Verb("similar", "the items that are most like one", _similar_options, _similar),
 )

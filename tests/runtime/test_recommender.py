@@ -11,7 +11,7 @@ from tfarch.export.bundle import arrays_file, write_bundle
 from tfarch.runtime import load
 from tfarch.runtime.bundle import verify_bundle
 from tfarch.runtime.ranker import Ranker
-from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender, load_recommender
+from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender, load_recommender, varied
 from tfarch.runtime.user_tower import UserTower
 
 IDS = ("red-shoe", "blue-shoe", "red-hat", "thing", "hat")
@@ -55,6 +55,22 @@ def test_lists_allow_and_deny():
     made = recommender(popularity=1.0)
     assert shown(made.recommend(history(), allow=["thing", "red-hat", "red-shoe"], deny=["red-shoe"])) == ["red-hat", "thing"]
     assert made.recommend(history(0), allow=["red-shoe"]) == []
+
+
+def test_variety_puts_what_is_like_the_first_items_behind_others():
+    scores, vectors = np.array([1.0, 0.9, 0.5, 0.0]), np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    assert varied(scores, vectors, 4, 0.0).tolist() == [0, 1, 2, 3]
+    assert varied(scores, vectors, 3, 0.5).tolist() == [0, 2, 1]
+    assert varied(scores, vectors, 2, 1.0).tolist() == [0, 2]
+    assert varied(scores[:1], vectors[:1], 5, 0.5).tolist() == [0]
+
+
+def test_similar_items_are_so_whatever_their_popularity():
+    made = recommender(words=1.0, popularity=50.0)
+    assert shown(made.similar("red-hat", 2)) in (["hat", "red-shoe"], ["red-shoe", "hat"])
+    assert "red-hat" not in shown(made.similar("red-hat", 9))
+    with pytest.raises(InputError, match="no item 'x'"):
+        made.similar("x")
 
 
 def test_the_parts_of_a_score_sum_to_it():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,11 @@ class Ranker:
 
     names: tuple[str, ...]
     weights: np.ndarray
+
+    def without(self, names: Collection[str]) -> Ranker:
+        """One to which these signals, and whether an item is new, count nothing."""
+        kept = np.array([name not in names for name in self.names], np.float64)
+        return Ranker(self.names, self.weights * np.concatenate([kept, kept, [0.0]]))
 
     def scores(self, signals: Mapping[str, np.ndarray], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """Of all items, float64 `[m]`."""

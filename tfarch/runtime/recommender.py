@@ -18,11 +18,12 @@ from tfarch.errors import BundleError, InputError
 from tfarch.runtime.bundle import RECOMMENDATION, Bundle, open_bundle, read_arrays, sha256
 from tfarch.runtime.ranker import Ranker
 from tfarch.runtime.shared_words import SharedWords
-from tfarch.runtime.signals import UNWANTED, History, Signals
+from tfarch.runtime.signals import OF_ITEMS, UNWANTED, History, Signals
 from tfarch.runtime.user_tower import UserTower
 
 ITEMS = "items.json"
 ARRAYS = "arrays.npz"
+_VARIED = 5  # times as many items as are asked for, that those are chosen from where there is to be variety
 _SIGNALS = ("sources", "targets", "categories", "counts", "value", "since")
 _WORDS = ("starts", "items", "weights", "asked", "queries")
 
@@ -114,6 +115,7 @@ class Recommender:
         history: History,
         k: int = 10,
         *,
+        variety: float = 0.0,
         allow: Collection[str] | None = None,
         deny: Collection[str] = (),
         again: bool = False,
@@ -122,13 +124,19 @@ class Recommender:
         """The k items of the highest scores; of equal ones those of the lower number. For an empty history what is wanted by all.
 
         Args:
+            variety: 0 to 1: how much an item loses for being like those above it (see `varied`).
             allow: only these items; None: all.
             deny: not these.
             again: whether what the user has had may be shown again.
             explain: tell the parts of each score.
+
+        Raises:
+            InputError: an item is unknown, or k or variety cannot be.
         """
         if k < 1:
             raise InputError(f"k={k}: 1 or more")
+        if not 0.0 <= variety <= 1.0:
+            raise InputError(f"variety={variety}: 0 to 1")
         candidates = np.ones(len(self.ids), bool)
         if allow is not None:
             candidates[:] = False
@@ -136,19 +144,34 @@ class Recommender:
         candidates[[self.number(item) for item in deny]] = False
         if not again:
             candidates[history.items] = False
+        return self._best(history, candidates, k, self.ranker, variety, explain)
+
+    def similar(self, item: str, k: int = 10, *, explain: bool = False) -> list[Recommendation]:
+        """The k items that speak most for an item's own user, whatever their popularity, value and age.
+
+        Raises:
+            InputError: the item is unknown, or k cannot be.
+        """
+        if k < 1:
+            raise InputError(f"k={k}: 1 or more")
+        candidates = np.ones(len(self.ids), bool)
+        candidates[self.number(item)] = False
+        return self._best(self.history([item]), candidates, k, self.ranker.without(OF_ITEMS), 0.0, explain)
+
+    def _best(
+        self, history: History, candidates: np.ndarray, k: int, ranker: Ranker, variety: float, explain: bool
+    ) -> list[Recommendation]:
         if not candidates.any():
             return []
-        found = self._found(history)
-        scores = np.where(candidates, self.ranker.scores(found, self.signals.cold, candidates), -np.inf)
-        best = np.lexsort((np.arange(len(scores)), -scores))[: min(k, int(candidates.sum()))]
+        found, cold = self._found(history), self.signals.cold
+        scores = np.where(candidates, ranker.scores(found, cold, candidates), -np.inf)
+        best = np.lexsort((np.arange(len(scores)), -scores))[: min(k if not variety else _VARIED * k, int(candidates.sum()))]
+        if variety:
+            vectors = self.signals.categories if self.signals.vectors is None else self.signals.vectors
+            best = best[varied(scores[best], vectors[best], k, variety)]
+        parts = [ranker.parts(found, cold, candidates, int(item)) if explain else {} for item in best]
         return [
-            Recommendation(
-                self.ids[item],
-                self.titles[item],
-                float(scores[item]),
-                self.ranker.parts(found, self.signals.cold, candidates, int(item)) if explain else {},
-            )
-            for item in best
+            Recommendation(self.ids[item], self.titles[item], float(scores[item]), each) for item, each in zip(best, parts, strict=True)
         ]
 
     def _found(self, history: History) -> dict[str, np.ndarray]:
@@ -175,6 +198,25 @@ class Recommender:
         if self.users is not None:
             arrays |= {"vectors": self.signals.vectors, **{f"users.{name}": value for name, value in self.users.weights.items()}}
         return json.dumps(described, ensure_ascii=False), arrays
+
+
+def varied(scores: np.ndarray, vectors: np.ndarray, k: int, variety: float) -> np.ndarray:
+    """Places of k of n items, chosen one after another by maximal marginal relevance (Carbonell and Goldstein 1998): (1 - variety) * score - variety * the highest
+    cosine with one that was chosen, scores drawn to 0 to 1.
+
+    Args:
+        scores: `[n]`.
+        vectors: `[n, width]`.
+    """
+    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    relevance = (scores - scores.min()) / max(float(np.ptp(scores)), 1e-9)
+    left, alike, chosen = np.ones(len(scores), bool), np.zeros(len(scores)), []
+    for _ in range(min(k, len(scores))):
+        place = int(np.where(left, (1.0 - variety) * relevance - variety * alike, -np.inf).argmax())
+        chosen.append(place)
+        left[place] = False
+        alike = np.maximum(alike, units @ units[place])
+    return np.array(chosen, np.int64)
 
 
 def load_recommender(folder: str | Path, *, verify: bool = True) -> Recommender:

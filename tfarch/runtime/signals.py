@@ -17,6 +17,8 @@ UNWANTED = 0.4
 RECENT = 20.0  # events in which what is recent fades to 1 / e
 DAY = 86_400.0
 WINDOWS = (30.0, 180.0, 720.0)  # days
+# Signals of the item alone: they are the same for everybody.
+OF_ITEMS = ("popularity", *(f"popularity_{days:.0f}_days" for days in WINDOWS), "value", "age")
 _UNKNOWN_YEARS = 60.0  # as old is an item taken for of which nothing is known
 
 
@@ -70,9 +72,8 @@ class Signals:
     def __post_init__(self):
         years = (self.moment - self.since) / (365.25 * DAY)
         age = np.log1p(np.clip(np.nan_to_num(years, nan=_UNKNOWN_YEARS), 0.0, None))
-        names = ("popularity", *(f"popularity_{days:.0f}_days" for days in WINDOWS))
-        static = dict(zip(names, np.log1p(self.counts).T, strict=True))
-        object.__setattr__(self, "_static", {**static, "value": self.value, "age": age.astype(np.float32)})
+        static = (*np.log1p(self.counts).T, self.value, age.astype(np.float32))
+        object.__setattr__(self, "_static", dict(zip(OF_ITEMS, static, strict=True)))
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -76,6 +76,28 @@ def test_a_history_of_items_needs_no_user_and_says_why(place, capsys):
         assert sum(each["parts"].values()) == pytest.approx(each["score"], abs=1e-3)
 
 
+def test_lists_and_variety_change_what_is_shown(place, capsys):
+    code, out, _ = recommend(capsys, place, "--history", "2", "--allow", "6, 10,3", "--deny", "10", "--json")
+    assert code == 0
+    assert [each["item"] for each in json.loads(out)["items"]] == ["6", "3"]
+    plain, various = (
+        [each["item"] for each in json.loads(recommend(capsys, place, "--history", "2,6,10", "--variety", variety, "--json")[1])["items"]]
+        for variety in ("0", "0.9")
+    )
+    assert plain[0] == various[0]
+    assert set(plain) != set(various)
+
+
+def test_similar_items_are_of_its_kind(place, capsys):
+    code = cli.main(APP, ["similar", "--bundle", str(place / "run" / "bundle"), "8", "9", "-k", "5", "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    for line, number in zip(lines, (8, 9), strict=True):
+        assert (line["item"], line["title"]) == (str(number), f"Thing {number}")
+        assert sum(int(each["item"]) % 4 == number % 4 for each in line["items"]) >= 4
+        assert str(number) not in {each["item"] for each in line["items"]}
+
+
 def test_somebody_new_gets_what_is_wanted_by_all(place, capsys):
     code, out, _ = recommend(capsys, place, "--history", "", "--json")
     assert code == 0
@@ -90,6 +112,8 @@ def test_somebody_new_gets_what_is_wanted_by_all(place, capsys):
         ([], "nobody to recommend to (give --user or --history)"),
         (["--user", "u1", "--history", "1"], "both users and a history"),
         (["--history", "1", "-k", "0"], "k=0: 1 or more"),
+        (["--history", "1", "--variety", "2"], "variety=2.0: 0 to 1"),
+        (["--history", "1", "--allow", "x"], "no item 'x'"),
     ],
 )
 def test_whom_it_does_not_know_it_tells(place, capsys, arguments, message):
