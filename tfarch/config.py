@@ -94,6 +94,7 @@ class TrainConfig:
     accumulate: int = option(1, "batches whose gradients are summed into one update", least=1)
     head_start: Literal["probe", "random"] = option("probe", "a pre-trained encoder's head starts from a linear probe, or at random")
     interpolate: bool = option(True, "take the weights between the probe's and the trained ones that fit validation best")
+    soup: int = option(1, "trainings from the same pre-trained weights, in other orders, whose weights are averaged", least=1)
     freeze: list[str] = option(["auto"], "variable name patterns that stay fixed; auto: the token table where data is small")
     freeze_below: int = option(50_000, "auto freezes the token table under this many training rows", least=0)
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option("auto", "auto: bfloat16 only where the processor has it")

@@ -12,6 +12,8 @@ import tfarch
 from tests import tiny_encoder
 from tests.tiny_questions import write_csv
 from tfarch.config import Config
+from tfarch.errors import InputError
+from tfarch.pipeline import training_job
 from tfarch.pipeline.prepare import prepare
 from tfarch.run_folder import RunFolder
 from tfarch.training.probe import chosen_l2, fit_probe
@@ -164,3 +166,31 @@ def test_other_weights_in_the_same_folder_are_trained_anew(data, encoder, still)
         tiny_encoder.write_folder(encoder, CONFIG, TENSORS)
     assert np.array_equal(weights[TABLE], tensors["embeddings.word_embeddings.weight"])
     assert len(probes(out)) == 2
+
+
+def test_several_trainings_from_one_start_become_the_mean_of_their_weights(data, encoder, tmp_path, monkeypatch, capsys):
+    members, mean_of = [], training_job.mean_of
+
+    def kept(given):
+        members[:] = given
+        return mean_of(given)
+
+    monkeypatch.setattr(training_job, "mean_of", kept)
+    stage, weights = train(data, tmp_path / "one", encoder, interpolate=False)
+    alone = dict(weights)
+    assert "soup" not in stage.figures
+    seconds = stage.figures["seconds"]
+    stage, weights = train(data, tmp_path / "one", encoder, interpolate=False, soup=2)
+    assert "already trained: step " in capsys.readouterr().err  # the first of the two is the one that was there
+    assert stage.figures["soup"] == len(members) == 2
+    assert stage.figures["seconds"] > seconds
+    for name, value in weights.items():
+        assert np.array_equal(members[0][name], alone[name])
+        np.testing.assert_allclose(value, (members[0][name] + members[1][name]) / 2, rtol=1e-6, atol=1e-7)
+    assert not np.allclose(members[0]["layer_0_query/kernel"], members[1]["layer_0_query/kernel"], atol=1e-4)
+
+
+def test_trainings_from_random_weights_are_not_averaged(data, tmp_path):
+    asked = {"model": {"structure": "averaged"}, "train": {"soup": 2, "epochs": 1}}
+    with pytest.raises(InputError, match=r"train.soup=2: only trainings from the same pre-trained weights"):
+        tfarch.train(data, tmp_path, settings=asked)

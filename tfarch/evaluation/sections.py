@@ -135,6 +135,7 @@ def training(report: Report) -> Child:
         ("updates", number_text(made.get("steps"))),
         ("epochs", number_text(made.get("epochs"))),
         ("epoch kept", number_text(best)),
+        ("trainings averaged", number_text(made.get("soup"))),
         ("taken on the way from the probe to it", share_text(at(made, "interpolation", "share"))),
         ("class names trained as rows", _class_names(made.get("class_names"))),
         ("texts without labels", _unlabelled(made.get("unlabelled"))),

@@ -25,6 +25,7 @@ from tfarch.compression.quantisation import weights_of_quantised, with_quantisat
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import plan_epoch
+from tfarch.errors import InputError
 from tfarch.evaluation.calibration import fit_temperature
 from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
 from tfarch.evaluation.tasks import counted
@@ -45,11 +46,12 @@ from tfarch.runtime.signature import SINGLE
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, classification_objective, joint_objective, resolve_freeze
 from tfarch.training.defaults import settled
 from tfarch.training.inference import ClassificationEvaluator, Forward, MultitaskEvaluator
-from tfarch.training.interpolation import best_between
+from tfarch.training.interpolation import best_between, mean_of
 from tfarch.training.probe import L2, ROWS, chosen_l2, fit_probe
 
 Weights = Mapping[str, np.ndarray]
 EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, for classes that are added later
+_ANOTHER_SEED = 1_000_003  # from one training of a soup to the next
 KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more cost a pass through the encoder and move little
 
 
@@ -60,6 +62,10 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
     guesses = any("unlabelled" in lesson.figures for lesson in lessons.lessons.values())
     basis = {"structure": start.spec.structure, "pretrained": bool(start.weights), "guesses": guesses}
     settings = settled(config.train, rows=len(lessons), **basis)
+    if settings.soup > 1 and not start.weights:
+        raise InputError(
+            f"train.soup={settings.soup}: only trainings from the same pre-trained weights can be averaged", mend="leave it at 1"
+        )
     name = start.provenance["name"] if start.weights else start.spec.structure
     classes = " and ".join(str(len(prepared.labels)) for prepared in tasks.values())
     say(f"training {name} ({start.spec.layers} layers) on {lessons}, {classes} classes")
@@ -67,8 +73,8 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
     heads = {task: _probe(config, tasks[task], lesson, folder) if probed else {} for task, lesson in lessons.lessons.items()}
     begin = of_all_tasks({task: {**start.weights, **head} for task, head in heads.items()})
 
-    def build() -> tf.keras.Model:
-        model = _classifier(config, tasks)
+    def build(seed: int = config.seed) -> tf.keras.Model:
+        model = _classifier(config, tasks, seed)
         if start.weights:
             optional = tuple(head_of(task) for task in tasks)
             set_weights(model, begin, source=start.provenance["name"], optional=optional)
@@ -76,13 +82,17 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
 
     guessed = {}
     if config.train.guess_missing and any(lessons.lacking.values()):
-        first = dataclasses.replace(settings, epochs=max(1, settings.epochs // 2))
+        first = dataclasses.replace(settings, epochs=max(1, settings.epochs // 2), soup=1)
         say(f"a first training guesses the labels that texts lack: {counted(lessons.lacking)}")
         model, figures = _fit(config, tasks, lessons, folder, "guess", first, build, (), start.weights)
         guessed = {"guessed_labels": {"rows": lessons.lacking, "epochs": figures["epochs"], "seconds": figures["seconds"]}}
         lessons = _with_guesses(lessons, model, tasks)
-    model, figures = _fit(config, tasks, lessons, folder, "fit", settings, build, (), start.weights)
-    figures, weights = {**figures, **guessed}, get_weights(model)
+    members, one = [], dataclasses.replace(settings, soup=1)
+    for number in range(settings.soup):
+        seed, name = (config.seed + number * _ANOTHER_SEED) % 2**32, f"fit-{number + 1}" if number else "fit"
+        model, own = _fit(config, tasks, lessons, folder, name, one, functools.partial(build, seed), (), start.weights, seed=seed)
+        members.append((get_weights(model), own))
+    figures, weights = {**_of_soup([own for _, own in members]), **guessed}, mean_of([each for each, _ in members])
     trained = TrainedModel(
         {
             task: TrainedClassifier(
@@ -114,6 +124,13 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
     trained = trained.with_stages(stages)
     trained.save(folder)
     return trained
+
+
+def _of_soup(members: Sequence[Mapping]) -> dict:
+    """The figures of a training, those of the first of several with the time of all."""
+    if len(members) == 1:
+        return dict(members[0])
+    return {**members[0], "seconds": sum(each["seconds"] for each in members), "soup": len(members)}
 
 
 def _licence(provenance: Mapping, of_files: str) -> str:
@@ -262,10 +279,10 @@ def _from(config: Config, tasks: Tasks, weights: Weights, wrap: Callable[[tf.ker
     return build
 
 
-def _classifier(config: Config, tasks: Tasks) -> tf.keras.Model:
-    model = config.model
+def _classifier(config: Config, tasks: Tasks, seed: int | None = None) -> tf.keras.Model:
+    model, seed = config.model, config.seed if seed is None else seed
     return build_classifier(
-        _start(tasks).spec, _classes(tasks), dropout=model.dropout, attention_dropout=model.attention_dropout, seed=config.seed
+        _start(tasks).spec, _classes(tasks), dropout=model.dropout, attention_dropout=model.attention_dropout, seed=seed
     )
 
 
@@ -281,6 +298,7 @@ def _fit(
     weights: Weights,
     plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model,
     stage: Prune | QuantisationAware | None = None,
+    seed: int | None = None,
 ):
     """One training, of a recipe's `stage` where one is given: (model with its weights, figures). What is validated is the `plain` form."""
     classes = _classes(tasks)
@@ -294,7 +312,9 @@ def _fit(
     )
     plain = functools.cache(plain)
     shown = [TensorBoard(folder.tensorboard / name, histograms=settings.histograms), ShowProgress(name)]
-    trainer = Trainer(settings, seed=config.seed, folder=folder.checkpoints / name, callbacks=[*callbacks, *shown])
+    trainer = Trainer(
+        settings, seed=config.seed if seed is None else seed, folder=folder.checkpoints / name, callbacks=[*callbacks, *shown]
+    )
     trained = trainer.fit(
         build,
         joint_objective(classification_objective(settings), list(classes.values())),

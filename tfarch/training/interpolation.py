@@ -20,6 +20,15 @@ def between(start: Weights, end: Weights, share: float) -> dict[str, np.ndarray]
     return {name: value if share == 1.0 else start[name] + np.float32(share) * (value - start[name]) for name, value in end.items()}
 
 
+def mean_of(members: Sequence[Weights]) -> dict[str, np.ndarray]:
+    """The mean of the weights of several trainings from one pre-trained start: one model, mostly better than each of them (Wortsman et al. 2022, "Model soups",
+    section 3.1, the uniform soup)."""
+    return {
+        name: np.mean([each[name] for each in members], axis=0, dtype=np.float32) if len(members) > 1 else value
+        for name, value in members[0].items()
+    }
+
+
 def best_between(
     start: Weights, end: Weights, loss: Callable[[Weights], float], shares: Sequence[float] = SHARES
 ) -> tuple[dict[str, np.ndarray], float, dict[float, float]]:
