@@ -6,7 +6,7 @@ rows), TF-IDF and logistic regression, and the frozen encoder and logistic regre
 rows. Test rows are the file `valid.csv` of each folder, which is that set's usual test; validation is split off `train.csv` by the seed. Intervals: 95 %, Wilson, of
 one seed's test rows.
 
-What it costs: the two Twitter sets, two and four epochs of 25,445 texts for each seed: 43 minutes of training on 2 cores beside other work. It has not been run whole yet; what single runs gave: RESULTS.md, "Financial texts".
+What it costs: the two Twitter sets, two and four epochs of 25,445 texts for each seed: half an hour to forty minutes on 2 cores, and five minutes of measuring. What it last gave: RESULTS.md, "Financial texts" (two seeds so far).
 
     make bench-env
     .venv/bin/python -m benchmarks.finance --sentiment FOLDER --topic FOLDER --out saved_models/finance --seeds 0 1 2
