@@ -33,7 +33,7 @@ class App:
 
     name: as in `python -m apps.<name>` and `saved_models/<name>`.
     title: one sentence on what its user gets.
-    sample: folder of its embedded sample.
+    sample: folder of its embedded sample; None: a classifier needs one, other apps need not.
     sample_licence: licence of the sample.
     defaults: settings laid over the core's, before the user's.
     quick: settings of `--quick`.
@@ -47,8 +47,8 @@ class App:
 
     name: str
     title: str
-    sample: Path
-    sample_licence: str
+    sample: Path | None = None
+    sample_licence: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     quick: Mapping[str, Any] = field(default_factory=dict)
     verbs: tuple[Verb, ...] = ()

@@ -36,7 +36,8 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
     """
     start_tensorflow()
     source = load(settings.data)
-    for finding in check_log(source.survey):
+    findings = check_log(source.survey)
+    for finding in findings:
         if finding.severity != "note":
             say(f"warning: {finding.message} (the verb check shows more)")
     with RunFolder(out).locked() as folder:
@@ -54,7 +55,7 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
                 "users": len(source.log.user_ids),
                 "items": len(source.catalogue),
                 "sha256": source.sha256,
-                "findings": [finding.as_dict() for finding in check_log(source.survey)],
+                "findings": [finding.as_dict() for finding in findings],
             },
             "seconds": time.perf_counter() - started,
             "variants": figures,
@@ -111,21 +112,19 @@ def _interest(settings: InterestSettings, catalogue: Catalogue, liked: float, se
 def _measured(settings: RecommenderSettings, source: Source) -> list[dict[str, Any]]:
     """The figures of ours and of what is popular, of all moments together."""
     log, liked, found = source.log, source.survey.liked, {OURS: Rankings(), POPULAR: Rankings()}
-    asked = 0
     for quantile, fold in zip(
         settings.evaluate.quantiles, rolling_cuts(log, settings.evaluate.quantiles, least_rows=settings.evaluate.least_rows), strict=True
     ):
         if not fold.queries:
             continue
-        asked += len(fold.queries)
         say(f"measuring at {quantile:g} of the events: {len(fold.queries):,} users")
         ours = learned(settings, log, source.catalogue, float(np.quantile(log.times, quantile)), liked)
         _ask(log, fold, liked, ours, found)
-    if not asked:
+    if not found[OURS].lists:
         raise InputError(
-            f"no user has {settings.evaluate.least_rows} events after one of the moments that it is measured at",
+            f"no user has {settings.evaluate.least_rows} events after one of the moments that it is measured at, one he wanted (data.liked) at their end",
             file=settings.data.interactions,
-            mend="give more events, or lower evaluate.least_rows",
+            mend="give more events, or lower evaluate.least_rows or data.liked",
         )
     counts = log.counts()
     return [

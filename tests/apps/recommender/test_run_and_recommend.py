@@ -127,3 +127,12 @@ def test_a_log_of_which_nobody_can_be_asked_is_told(tmp_path, capsys):
     code = cli.main(APP, ["run", "--interactions", str(tmp_path / "log.csv"), "--out", str(tmp_path / "run")])
     assert code == 2
     assert "no user has 10 events after one of the moments" in capsys.readouterr().err
+
+
+def test_a_log_in_which_nothing_is_wanted_is_told(place, tmp_path, capsys):
+    data = ["--interactions", str(place / "events.csv"), "--items", str(place / "items.csv"), "--out", str(tmp_path / "run")]
+    code = cli.main(APP, ["run", *data, *SETTINGS, "--set", "data.liked=9", "--set", "interest.structure=none"])
+    told = capsys.readouterr().err
+    assert code == 2
+    assert "No event has a value of 9 or more" in told
+    assert "one he wanted (data.liked) at their end" in told
