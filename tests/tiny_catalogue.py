@@ -4,6 +4,7 @@ import numpy as np
 
 from tfarch.runtime.shared_words import SharedWords
 from tfarch.runtime.signals import DAY, History, Signals
+from tfarch.runtime.user_tower import UserTower
 
 ITEMS = 5
 YEAR = 365.25 * DAY
@@ -17,6 +18,7 @@ SIGNALS = Signals(
     since=np.array([10.0, 20.0, 30.0, np.nan, 40.0]) * YEAR,
     moment=40.0 * YEAR,
     vectors=np.eye(ITEMS, 4, dtype=np.float32),
+    users=UserTower({"event_weights/logs": np.zeros(2, np.float32), "fading_mean/log_odds": np.float32(2.0)}),
 )
 
 

@@ -72,9 +72,7 @@ def learned(settings: RecommenderSettings, log: Interactions, catalogue: Catalog
     """What the events up to a moment say, ready to recommend."""
     from tfarch.training.recommender import learn
 
-    found = learn(log, catalogue, moment, liked, interest=_interest(settings.interest, catalogue, liked, settings.seed), seed=settings.seed)
-    users = None if found.interest is None else found.interest.users
-    return Recommender(found.signals, found.ranker, catalogue.ids, catalogue.titles, log.behaviour_names, liked, users)
+    return learn(log, catalogue, moment, liked, interest=_interest(settings.interest, catalogue, liked, settings.seed), seed=settings.seed)
 
 
 def _interest(settings: InterestSettings, catalogue: Catalogue, liked: float, seed: int) -> Callable[[Interactions], Any] | None:
@@ -134,14 +132,14 @@ def _measured(settings: RecommenderSettings, source: Source) -> list[dict[str, A
 
 
 def _ask(log: Interactions, fold: Fold, liked: float, ours: Recommender, found: dict[str, Rankings]) -> None:
+    from tfarch.training.recommender import history_of
+
     train = log.select(fold.train)
     counts, known = train.counts(), np.bincount(train.users, minlength=len(log.user_ids)) > 0
     for query in fold.queries:
         wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= liked]])
         asked = {"seen": log.items[query.known], "wanted": wanted, "warm": counts > 0, "new": not known[query.user]}
-        found[OURS].add(
-            query.user, ours.scores(ours.history_of(log.items[query.known], log.behaviours[query.known], log.values[query.known])), **asked
-        )
+        found[OURS].add(query.user, ours.scores(history_of(log, query.known, liked)), **asked)
         found[POPULAR].add(query.user, counts.astype(np.float64), **asked)
 
 

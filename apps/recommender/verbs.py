@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from apps.recommender.settings import DataSettings, RecommenderSettings
 from tfarch.app import Verb
+from tfarch.cli.findings import print_findings
 from tfarch.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,13 +57,7 @@ def _check(options: argparse.Namespace, settings: RecommenderSettings) -> int:
         print(json.dumps({"name": source.name, **counts, "findings": [finding.as_dict() for finding in findings]}, ensure_ascii=False))
     else:
         print(f"{source.name}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
-        for finding in findings:
-            print(f"\n{finding.severity}: {finding.message}")
-            for example in finding.examples:
-                place = f"{example.file}, line {example.line}" if example.line else example.file
-                print(f"    {place}: " + " | ".join(part for part in (example.label, example.text) if part))
-        if not findings:
-            print("Nothing to complain of.")
+        print_findings(findings)
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 

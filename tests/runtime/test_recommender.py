@@ -12,18 +12,16 @@ from tfarch.runtime import load
 from tfarch.runtime.bundle import verify_bundle
 from tfarch.runtime.ranker import Ranker
 from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender, load_recommender, varied
-from tfarch.runtime.user_tower import UserTower
 
 IDS = ("red-shoe", "blue-shoe", "red-hat", "thing", "hat")
 NAMES = tuple(SIGNALS.of(history()))
-USERS = UserTower({"event_weights/logs": np.zeros(2, np.float32), "fading_mean/log_odds": np.float32(2.0)})
 
 
 def recommender(seed=0, **weights):
     values = np.random.default_rng(seed).normal(size=2 * len(NAMES) + 1) if not weights else np.zeros(2 * len(NAMES) + 1)
     for name, value in weights.items():
         values[[NAMES.index(name), len(NAMES) + NAMES.index(name)]] = value
-    return Recommender(SIGNALS, Ranker(NAMES, values), IDS, [each.title() for each in IDS], ("click", "buy"), 4.0, USERS)
+    return Recommender(SIGNALS, Ranker(NAMES, values), IDS, [each.title() for each in IDS], ("click", "buy"), 4.0)
 
 
 @pytest.fixture

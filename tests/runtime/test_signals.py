@@ -46,7 +46,7 @@ def test_what_is_popular_or_new_is_so_for_everybody():
 
 
 def test_a_state_of_an_interest_model_is_one_more_signal():
-    assert SIGNALS.of(history(0), np.array([0, 0, 1, 0], np.float32))["interest"].tolist() == [0, 0, 1, 0, 0]
+    assert SIGNALS.of(history(2))["interest"].tolist() == [0, 0, 1, 0, 0]
 
 
 def test_features_are_deviations_among_the_candidates_apart_for_items_without_events():
@@ -65,6 +65,6 @@ def test_the_parts_of_a_score_sum_to_it():
     found, candidates = SIGNALS.of(history(0, 2)), np.array([False, True, False, True, True])
     scores = ranker.scores(found, SIGNALS.cold, candidates)
     for item in range(ITEMS):
-        parts = ranker.parts(found, SIGNALS.cold, candidates, item)
+        parts = dict(zip(ranker.told, ranker.parts(found, SIGNALS.cold, candidates)[item], strict=True))
         assert set(parts) == {*names, "new"}
         assert sum(parts.values()) == pytest.approx(scores[item])

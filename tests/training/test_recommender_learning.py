@@ -12,7 +12,7 @@ from tfarch.models.interest import InterestSpec
 from tfarch.models.spec import AveragedSpec
 from tfarch.runtime.tokeniser import Tokeniser
 from tfarch.training.interest import Interest, sequences_of, train_interest
-from tfarch.training.recommender import learn, signals_at
+from tfarch.training.recommender import history_of, learn, signals_at
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_it_ranks_what_users_want_first_new_items_too(data):
     for query in fold.queries:
         wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= 4]])
         asked = {"seen": log.items[query.known], "wanted": wanted, "warm": warm, "new": False}
-        ours.add(query.user, learned.scores(learned.history(log, query.known)), **asked)
+        ours.add(query.user, learned.scores(history_of(log, query.known, 4.0)), **asked)
         simple.add(query.user, popular, **asked)
     for view in ("warm", "all", "cold"):
         assert len(ours.found[view]) > 5
@@ -64,11 +64,10 @@ def test_an_interest_model_knows_half_of_the_events_for_the_ranker_and_all_of_th
     assert [float(part.times[-1]) <= np.quantile(log.times, share) for part, share in zip(given, (0.4, 0.8), strict=True)] == [True, True]
     assert len(given[1]) == (log.times <= moment).sum()
     assert learned.ranker.weights[learned.ranker.names.index("interest")] != 0.0
-    history = learned.history(log, np.flatnonzero(log.users == 0)[:5])
+    history = history_of(log, np.flatnonzero(log.users == 0)[:5], 4.0)
     scores = learned.scores(history)
     assert np.isfinite(scores).all()
-    state = learned.interest.state(history.items, history.behaviours, np.ones(len(history)))
-    for each in (scores, learned.interest.vectors @ state):
+    for each in (scores, learned.signals.of(history)["interest"]):
         assert np.array([each[kind::4].mean() for kind in range(4)]).argmax() == int(log.user_ids[0][1:]) % 4
 
 
@@ -86,4 +85,4 @@ def test_a_log_too_short_for_a_ranker_still_gives_signals(data):
     short = log.select(np.arange(40))
     learned = learn(short, catalogue, float(short.times[-1]), 4.0)
     assert (learned.ranker.weights == 0).all()
-    assert np.isfinite(learned.scores(learned.history(short, np.arange(3)))).all()
+    assert np.isfinite(learned.scores(history_of(short, np.arange(3), 4.0))).all()

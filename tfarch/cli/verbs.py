@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tfarch.app import App
 from tfarch.cli.arguments import DRAWS, config_of, data_config, out_of, trained_config, with_data
 from tfarch.cli.discover import discover
+from tfarch.cli.findings import print_findings
 from tfarch.cli.predict import predict
 from tfarch.cli.texts import texts_of
 from tfarch.config import Config
@@ -72,13 +73,7 @@ def _check(app: App, options: argparse.Namespace, command: str) -> int:
             counts = ", ".join(f"{len(table):,} {name}" for name, table in dataset.parts.items())
             name = f"{dataset.name}, {task}" if task else dataset.name
             print(f"{name}: {counts} rows, {len(dataset.labels)} classes. {dataset.split}")
-            for finding in findings:
-                print(f"\n{finding.severity}: {finding.message}")
-                for example in finding.examples:
-                    place = f"{example.file}, line {example.line}" if example.line else example.file
-                    print(f"    {place}: " + " | ".join(part for part in (example.label, example.text) if part))
-            if not findings:
-                print("Nothing to complain of.")
+            print_findings(findings)
     return 1 if any(finding.severity == "error" for _, findings in found.values() for finding in findings) else 0
 
 

@@ -57,15 +57,13 @@ KNOWN_PER_CLASS = 100  # and that the out-of-scope scores are fitted on: more co
 
 def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> TrainedModel:
     """Fine-tunes (or trains) the classifier of all tasks; resumes where the same run was interrupted."""
-    start = _start(tasks)
+    start, soup = _start(tasks), config.train.soup
+    if soup > 1 and not start.weights:
+        raise InputError(f"train.soup={soup}: only trainings from the same pre-trained weights can be averaged", mend="leave it at 1")
     lessons = _joint(config, tasks, lambda task, prepared: lesson_of(config, prepared, folder.cache))
     guesses = any("unlabelled" in lesson.figures for lesson in lessons.lessons.values())
     basis = {"structure": start.spec.structure, "pretrained": bool(start.weights), "guesses": guesses}
     settings = settled(config.train, rows=len(lessons), **basis)
-    if settings.soup > 1 and not start.weights:
-        raise InputError(
-            f"train.soup={settings.soup}: only trainings from the same pre-trained weights can be averaged", mend="leave it at 1"
-        )
     name = start.provenance["name"] if start.weights else start.spec.structure
     classes = " and ".join(str(len(prepared.labels)) for prepared in tasks.values())
     say(f"training {name} ({start.spec.layers} layers) on {lessons}, {classes} classes")
@@ -73,8 +71,8 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
     heads = {task: _probe(config, tasks[task], lesson, folder) if probed else {} for task, lesson in lessons.lessons.items()}
     begin = of_all_tasks({task: {**start.weights, **head} for task, head in heads.items()})
 
-    def build(seed: int = config.seed) -> tf.keras.Model:
-        model = _classifier(config, tasks, seed)
+    def build(own: Config = config) -> tf.keras.Model:
+        model = _classifier(own, tasks)
         if start.weights:
             optional = tuple(head_of(task) for task in tasks)
             set_weights(model, begin, source=start.provenance["name"], optional=optional)
@@ -88,10 +86,11 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
         guessed = {"guessed_labels": {"rows": lessons.lacking, "epochs": figures["epochs"], "seconds": figures["seconds"]}}
         lessons = _with_guesses(lessons, model, tasks)
     members, one = [], dataclasses.replace(settings, soup=1)
-    for number in range(settings.soup):
-        seed, name = (config.seed + number * _ANOTHER_SEED) % 2**32, f"fit-{number + 1}" if number else "fit"
-        model, own = _fit(config, tasks, lessons, folder, name, one, functools.partial(build, seed), (), start.weights, seed=seed)
-        members.append((get_weights(model), own))
+    for number in range(soup):
+        own = dataclasses.replace(config, seed=(config.seed + number * _ANOTHER_SEED) % 2**32)
+        name = f"fit-{number + 1}" if number else "fit"
+        model, figures = _fit(own, tasks, lessons, folder, name, one, functools.partial(build, own), (), start.weights)
+        members.append((get_weights(model), figures))
     figures, weights = {**_of_soup([own for _, own in members]), **guessed}, mean_of([each for each, _ in members])
     trained = TrainedModel(
         {
@@ -279,10 +278,10 @@ def _from(config: Config, tasks: Tasks, weights: Weights, wrap: Callable[[tf.ker
     return build
 
 
-def _classifier(config: Config, tasks: Tasks, seed: int | None = None) -> tf.keras.Model:
-    model, seed = config.model, config.seed if seed is None else seed
+def _classifier(config: Config, tasks: Tasks) -> tf.keras.Model:
+    model = config.model
     return build_classifier(
-        _start(tasks).spec, _classes(tasks), dropout=model.dropout, attention_dropout=model.attention_dropout, seed=seed
+        _start(tasks).spec, _classes(tasks), dropout=model.dropout, attention_dropout=model.attention_dropout, seed=config.seed
     )
 
 
@@ -298,7 +297,6 @@ def _fit(
     weights: Weights,
     plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model,
     stage: Prune | QuantisationAware | None = None,
-    seed: int | None = None,
 ):
     """One training, of a recipe's `stage` where one is given: (model with its weights, figures). What is validated is the `plain` form."""
     classes = _classes(tasks)
@@ -312,9 +310,7 @@ def _fit(
     )
     plain = functools.cache(plain)
     shown = [TensorBoard(folder.tensorboard / name, histograms=settings.histograms), ShowProgress(name)]
-    trainer = Trainer(
-        settings, seed=config.seed if seed is None else seed, folder=folder.checkpoints / name, callbacks=[*callbacks, *shown]
-    )
+    trainer = Trainer(settings, seed=config.seed, folder=folder.checkpoints / name, callbacks=[*callbacks, *shown])
     trained = trainer.fit(
         build,
         joint_objective(classification_objective(settings), list(classes.values())),

@@ -196,15 +196,27 @@ def read_known_rows(bundle: Bundle, *, verify: bool = True) -> KnownRows | None:
     described = bundle.description.get("examples")
     if described is None:
         return None
-    file = bundle.path(described["texts"])
+    texts, vectors = read_text(bundle, described["texts"], verify=verify), read_arrays(bundle, described["vectors"], verify=verify)
+    try:
+        return KnownRows.from_json(texts, vectors["vectors"])
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"is damaged: {error}", file=bundle.path(described["texts"]), mend="export the bundle again") from error
+
+
+def read_text(bundle: Bundle, name: str, *, verify: bool = True) -> str:
+    """The content of one of the bundle's text files.
+
+    Raises:
+        BundleError: it is missing or damaged.
+    """
+    file = bundle.path(name)
     _check_exists(file)
     if verify:
-        _check_hash(bundle, described["texts"])
-    vectors = read_arrays(bundle, described["vectors"], verify=verify)
+        _check_hash(bundle, name)
     try:
-        return KnownRows.from_json(file.read_text(encoding="utf-8"), vectors["vectors"])
-    except (KeyError, ValueError) as error:
-        raise BundleError(f"is damaged: {error}", file=file, mend="export the bundle again") from error
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"cannot be read: {error}", file=file, mend="copy the bundle again from where it was made") from error
 
 
 def read_arrays(bundle: Bundle, name: str, *, verify: bool = True) -> dict[str, np.ndarray]:

@@ -22,14 +22,17 @@ class Ranker:
 
     def scores(self, signals: Mapping[str, np.ndarray], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """Of all items, float64 `[m]`."""
-        return features(signals, self.names, cold, candidates) @ self.weights
+        return self.parts(signals, cold, candidates).sum(axis=1)
 
-    def parts(self, signals: Mapping[str, np.ndarray], cold: np.ndarray, candidates: np.ndarray, item: int) -> dict[str, float]:
-        """What each signal gives to the score of an item; their sum is the score."""
-        table = features(signals, self.names, cold, candidates)[item] * self.weights
-        count = len(self.names)
-        parts = {name: float(table[place] + table[count + place]) for place, name in enumerate(self.names)}
-        return {**parts, "new": float(table[-1])}
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Names of the columns of `parts`."""
+        return (*self.names, "new")
+
+    def parts(self, signals: Mapping[str, np.ndarray], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """What each signal, and being new, gives to the score of each item, float64 `[m, f + 1]`; the sum of a row is the score."""
+        given, count = features(signals, self.names, cold, candidates) * self.weights, len(self.names)
+        return np.concatenate([given[:, :count] + given[:, count:-1], given[:, -1:]], axis=1)
 
 
 def features(signals: Mapping[str, np.ndarray], names: tuple[str, ...], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from tfarch.errors import BundleError, InputError
-from tfarch.runtime.bundle import RECOMMENDATION, Bundle, open_bundle, read_arrays, sha256
+from tfarch.runtime.bundle import RECOMMENDATION, open_bundle, read_arrays, read_text
 from tfarch.runtime.ranker import Ranker
 from tfarch.runtime.shared_words import SharedWords
-from tfarch.runtime.signals import OF_ITEMS, UNWANTED, History, Signals
+from tfarch.runtime.signals import OF_ITEMS, History, Signals
 from tfarch.runtime.user_tower import UserTower
 
 ITEMS = "items.json"
@@ -32,7 +32,7 @@ _WORDS = ("starts", "items", "weights", "asked", "queries")
 class Recommendation:
     """An item and why.
 
-    parts: what each signal gave to the score; their sum is the score, but for what all items share.
+    parts: what each signal gave to the score; their sum is the score.
     """
 
     item: str
@@ -48,7 +48,6 @@ class Recommender:
         ids, titles: of all items.
         behaviours: names, as the log has them.
         liked: value from which on an event is what its user wanted.
-        users: makes the state of one, where there is an interest model.
         bundle: bundle.json, where it came from one.
     """
 
@@ -60,10 +59,9 @@ class Recommender:
         titles: Sequence[str],
         behaviours: Sequence[str],
         liked: float,
-        users: UserTower | None = None,
         bundle: Mapping[str, Any] | None = None,
     ):
-        self.signals, self.ranker, self.users, self.liked = signals, ranker, users, liked
+        self.signals, self.ranker, self.liked = signals, ranker, liked
         self.ids, self.titles, self.behaviours = tuple(ids), tuple(titles), tuple(behaviours)
         self.bundle = dict(bundle or {})
         self._numbers = {item: number for number, item in enumerate(self.ids)}
@@ -100,15 +98,11 @@ class Recommender:
         wanted = np.array([value >= self.liked for value in values], bool) if len(values) else np.ones(len(items), bool)
         return History(numbers, wanted, np.array([known[each] for each in behaviours] or [0] * len(items), np.int64))
 
-    def history_of(self, items: np.ndarray, behaviours: np.ndarray, values: np.ndarray) -> History:
-        """Of item and behaviour numbers and values `[n]`, in the order of time."""
-        return History(items, values >= self.liked, behaviours)
-
     def scores(self, history: History) -> np.ndarray:
         """Of all items, float64 `[items]`, what was had being no candidate: its own has no meaning."""
         candidates = np.ones(len(self.ids), bool)
         candidates[history.items] = False
-        return self.ranker.scores(self._found(history), self.signals.cold, candidates)
+        return self.ranker.scores(self.signals.of(history), self.signals.cold, candidates)
 
     def recommend(
         self,
@@ -163,22 +157,14 @@ class Recommender:
     ) -> list[Recommendation]:
         if not candidates.any():
             return []
-        found, cold = self._found(history), self.signals.cold
-        scores = np.where(candidates, ranker.scores(found, cold, candidates), -np.inf)
+        parts = ranker.parts(self.signals.of(history), self.signals.cold, candidates)
+        scores = np.where(candidates, parts.sum(axis=1), -np.inf)
         best = np.lexsort((np.arange(len(scores)), -scores))[: min(k if not variety else _VARIED * k, int(candidates.sum()))]
         if variety:
             vectors = self.signals.categories if self.signals.vectors is None else self.signals.vectors
             best = best[varied(scores[best], vectors[best], k, variety)]
-        parts = [ranker.parts(found, cold, candidates, int(item)) if explain else {} for item in best]
-        return [
-            Recommendation(self.ids[item], self.titles[item], float(scores[item]), each) for item, each in zip(best, parts, strict=True)
-        ]
-
-    def _found(self, history: History) -> dict[str, np.ndarray]:
-        if self.users is None:
-            return self.signals.of(history)
-        amounts = np.where(history.wanted, 1.0, UNWANTED)
-        return self.signals.of(history, self.users.state(self.signals.vectors[history.items], history.behaviours, amounts))
+        told = [dict(zip(ranker.told, parts[item].tolist(), strict=True)) if explain else {} for item in best]
+        return [Recommendation(self.ids[item], self.titles[item], float(scores[item]), each) for item, each in zip(best, told, strict=True)]
 
     def as_files(self) -> tuple[str, dict[str, np.ndarray]]:
         """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`."""
@@ -190,13 +176,13 @@ class Recommender:
             "moment": self.signals.moment,
             "words": self.signals.words.words,
             "signals": self.ranker.names,
-            "heads": None if self.users is None else self.users.heads,
+            "heads": None if self.signals.users is None else self.signals.users.heads,
         }
         arrays = {name: getattr(self.signals, name) for name in _SIGNALS}
         arrays |= {f"words.{name}": getattr(self.signals.words, name) for name in _WORDS}
         arrays["ranker"] = self.ranker.weights
-        if self.users is not None:
-            arrays |= {"vectors": self.signals.vectors, **{f"users.{name}": value for name, value in self.users.weights.items()}}
+        if self.signals.users is not None:
+            arrays |= {"vectors": self.signals.vectors, **{f"users.{name}": value for name, value in self.signals.users.weights.items()}}
         return json.dumps(described, ensure_ascii=False), arrays
 
 
@@ -227,28 +213,24 @@ def load_recommender(folder: str | Path, *, verify: bool = True) -> Recommender:
     """
     bundle = open_bundle(folder, (RECOMMENDATION,))
     arrays = read_arrays(bundle, bundle.description["arrays"]["file"], verify=verify)
-    described = _described(bundle, verify)
+    name = bundle.description["items"]["file"]
+    try:
+        described = json.loads(read_text(bundle, name, verify=verify))
+    except ValueError as error:
+        raise BundleError(
+            f"cannot be read: {error}", file=bundle.path(name), mend="copy the bundle again from where it was made"
+        ) from error
     try:
         words = SharedWords(tuple(described["words"]), *(arrays[f"words.{name}"] for name in _WORDS))
         own = {name: arrays[name] for name in _SIGNALS}
-        signals = Signals(**own, words=words, moment=described["moment"], vectors=arrays.get("vectors"))
         weights = {name.removeprefix("users."): value for name, value in arrays.items() if name.startswith("users.")}
         users = UserTower(weights, described["heads"]) if weights else None
+        signals = Signals(**own, words=words, moment=described["moment"], vectors=arrays.get("vectors"), users=users)
         ranker = Ranker(tuple(described["signals"]), arrays["ranker"])
         if not len(described["ids"]) == len(described["titles"]) == len(signals) or len(ranker.weights) != 2 * len(ranker.names) + 1:
             raise ValueError("its parts are not of the same items or signals")
         return Recommender(
-            signals, ranker, described["ids"], described["titles"], described["behaviours"], described["liked"], users, bundle.description
+            signals, ranker, described["ids"], described["titles"], described["behaviours"], described["liked"], bundle.description
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"is damaged: {type(error).__name__}: {error}", file=bundle.folder, mend="export the bundle again") from error
-
-
-def _described(bundle: Bundle, verify: bool) -> dict[str, Any]:
-    file = bundle.path(bundle.description["items"]["file"])
-    try:
-        if verify and sha256(file) != bundle.description["files"][bundle.description["items"]["file"]]:
-            raise BundleError("is not the file that was exported", file=file, mend="copy the bundle again from where it was made")
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"cannot be read: {error}", file=file, mend="copy the bundle again from where it was made") from error

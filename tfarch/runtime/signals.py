@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tfarch.runtime.shared_words import SharedWords
+from tfarch.runtime.user_tower import UserTower
 
 # What an event that its user did not want (a low rating) counts beside one that he wanted: it still says what he is near to.
 UNWANTED = 0.4
@@ -56,6 +57,7 @@ class Signals:
     since: when each came into being, seconds since 1970, float64 `[m]`; NaN: unknown.
     moment: at which it is asked, seconds since 1970.
     vectors: of an interest model, float32 `[m, width]`; None: there is none.
+    users: its other tower, which makes a user's state.
     """
 
     sources: np.ndarray
@@ -67,6 +69,7 @@ class Signals:
     since: np.ndarray
     moment: float
     vectors: np.ndarray | None = None
+    users: UserTower | None = None
     _static: Mapping[str, np.ndarray] = field(init=False)
 
     def __post_init__(self):
@@ -83,12 +86,8 @@ class Signals:
         """Whether an item has no events, bool `[m]`."""
         return self.counts[:, 0] == 0
 
-    def of(self, history: History, state: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """The signals by name, float32 `[m]` each.
-
-        Args:
-            state: the user's, of the interest model, float32 `[width]`.
-        """
+    def of(self, history: History) -> dict[str, np.ndarray]:
+        """The signals by name, float32 `[m]` each."""
         items, amounts = history.items, np.where(history.wanted, 1.0, UNWANTED)
         recent = amounts * history.recent
         found = {
@@ -99,7 +98,7 @@ class Signals:
             "of_its_time": self._of_its_time(items, recent),
         }
         if self.vectors is not None:
-            found["interest"] = np.zeros(len(self), np.float32) if state is None else self.vectors @ state
+            found["interest"] = self.vectors @ self.users.state(self.vectors[items], history.behaviours, amounts)
         return {**found, **self._static}
 
     def _of_its_time(self, items: np.ndarray, weights: np.ndarray) -> np.ndarray:

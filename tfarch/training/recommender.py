@@ -7,7 +7,6 @@ model is asked for, one that knows the first half of the events serves all these
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -16,9 +15,10 @@ from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.cuts import Fold, Query, rolling_cuts
 from tfarch.models.item_factors import item_factors
 from tfarch.runtime.ranker import Ranker, features
+from tfarch.runtime.recommender import Recommender
 from tfarch.runtime.retrieval import conditional_logit
 from tfarch.runtime.shared_words import SharedWords
-from tfarch.runtime.signals import DAY, UNWANTED, WINDOWS, History, Signals
+from tfarch.runtime.signals import DAY, WINDOWS, History, Signals
 from tfarch.training.interest import Interest
 
 RANK, L2 = 64, 150.0  # of the item factors
@@ -28,31 +28,6 @@ ALTERNATIVES = 100  # items that each one that was taken is compared with
 _MOST_ROWS = 4_000
 _PENALTY = 1e-3
 _VALUES = 5.0  # events of mean value that an item's own mean is drawn to
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What was learned up to a moment."""
-
-    signals: Signals
-    ranker: Ranker
-    liked: float
-    interest: Interest | None = None
-
-    def history(self, log: Interactions, rows: np.ndarray) -> History:
-        return history_of(log, rows, self.liked)
-
-    def scores(self, history: History) -> np.ndarray:
-        """Of all items, float64 `[items]`; what was had has no meaning there."""
-        candidates = np.ones(len(self.signals), bool)
-        candidates[history.items] = False
-        return self.ranker.scores(_found(self.signals, history, self.interest), self.signals.cold, candidates)
-
-
-def _found(signals: Signals, history: History, interest: Interest | None) -> dict[str, np.ndarray]:
-    if interest is None:
-        return signals.of(history)
-    return signals.of(history, interest.state(history.items, history.behaviours, np.where(history.wanted, 1.0, UNWANTED)))
 
 
 def history_of(log: Interactions, rows: np.ndarray, liked: float) -> History:
@@ -88,6 +63,7 @@ def signals_at(
         catalogue.since,
         moment,
         None if interest is None else interest.vectors,
+        None if interest is None else interest.users,
     )
 
 
@@ -99,8 +75,8 @@ def learn(
     *,
     interest: Callable[[Interactions], Interest] | None = None,
     seed: int = 0,
-) -> Learned:
-    """What the events up to a moment say.
+) -> Recommender:
+    """What the events up to a moment say, ready to recommend.
 
     Args:
         liked: value from which on an event is what its user wanted.
@@ -112,11 +88,12 @@ def learn(
     for fold, at in _earlier(before, HALF if interest else 0.0):
         signals = signals_at(before, catalogue, at, words=words, interest=known)
         for query in fold.queries:
-            tables += _compared(signals, known, before, query, liked, rng)
+            tables += _compared(signals, before, query, liked, rng)
     known = None if interest is None else interest(before)
     signals = signals_at(before, catalogue, moment, words=words, interest=known)
     names = tuple(signals.of(History(*(np.zeros(0, np.int64),) * 3)))
-    return Learned(signals, Ranker(names, _weights(tables, 2 * len(names) + 1, rng)), liked, known)
+    ranker = Ranker(names, _weights(tables, 2 * len(names) + 1, rng))
+    return Recommender(signals, ranker, catalogue.ids, catalogue.titles, log.behaviour_names, liked)
 
 
 def _earlier(before: Interactions, least: float) -> Iterator[tuple[Fold, float]]:
@@ -126,9 +103,7 @@ def _earlier(before: Interactions, least: float) -> Iterator[tuple[Fold, float]]
         yield fold, float(np.quantile(before.times, quantile))
 
 
-def _compared(
-    signals: Signals, interest: Interest | None, log: Interactions, query: Query, liked: float, rng: np.random.Generator
-) -> list[np.ndarray]:
+def _compared(signals: Signals, log: Interactions, query: Query, liked: float, rng: np.random.Generator) -> list[np.ndarray]:
     """For each item that was wanted a table of features, it first and then alternatives, `[1 + ALTERNATIVES, features]`; for one without events two, the alternatives
     of the second being without events too."""
     history = history_of(log, query.known, liked)
@@ -138,7 +113,7 @@ def _compared(
     wanted = wanted[candidates[wanted]]
     if not len(wanted):
         return []
-    found, cold = _found(signals, history, interest), signals.cold
+    found, cold = signals.of(history), signals.cold
     table = features(found, tuple(found), cold, candidates)
     candidates[wanted] = False
     tables = []
