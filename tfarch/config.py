@@ -77,6 +77,7 @@ class TrainConfig:
     warmup: float = option(0.1, "share of the steps over which the rate rises from 0", least=0, most=1)
     weight_decay: float = option(0.01, "decoupled weight decay; spares biases and norms", least=0)
     layer_decay: float = option(1.0, "factor of the learning rate from each layer to the one below it", least=0, most=1)
+    encoder_rate: float = option(1.0, "factor of the learning rate of the encoder's layers beside what stands above them", least=0)
     clip_norm: float = option(1.0, "largest global norm of the gradients (0: no clipping)", least=0)
     l2: float = option(0.0, "L2 penalty on kernels, added to the loss", least=0)
     label_smoothing: float = option(0.0, "share of probability spread over all classes", least=0, most=1)

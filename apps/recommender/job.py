@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
+import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from apps.recommender.settings import InterestSettings, RecommenderSettings
+from apps.recommender.settings import RecommenderSettings
 from apps.recommender.source import Source, load
-from tfarch.data.behaviour import Catalogue, Interactions
+from tfarch.data.behaviour import Interactions
 from tfarch.data.behaviour.check import check_log
 from tfarch.data.behaviour.cuts import Fold, rolling_cuts
 from tfarch.errors import InputError
 from tfarch.evaluation.machine import describe
 from tfarch.evaluation.recommendation import Rankings, list_figures
-from tfarch.export.bundle import arrays_file, write_bundle
+from tfarch.export.bundle import write_bundle
 from tfarch.progress import say
 from tfarch.quiet import start_tensorflow
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import RECOMMENDATION
-from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender
+from tfarch.runtime.recommender import Recommender
 
+if TYPE_CHECKING:
+    from apps.recommender.learner import Learner
+    from tfarch.training.recommender import Learned
+
+TEXT_TOWER, VOCABULARY = "text_tower.tflite", "vocab.txt"
 OURS, POPULAR = "recommender", "popular"
 
 
@@ -35,6 +39,8 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
         InputError: the data cannot be used, or nobody can be asked for anything.
     """
     start_tensorflow()
+    from apps.recommender.learner import Learner
+
     source = load(settings.data)
     findings = check_log(source.survey)
     for finding in findings:
@@ -43,10 +49,12 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
     with RunFolder(out).locked() as folder:
         folder.write_config(settings, "recommender", command, source.sha256)
         started = time.perf_counter()
-        figures = _measured(settings, source)
+        learner = Learner(settings, source.catalogue, source.survey.liked)
+        figures = _measured(settings, source, learner)
         say(f"learning from all {len(source.log):,} events")
-        recommender = learned(settings, source.log, source.catalogue, float(source.log.times[-1]), source.survey.liked)
-        _write(folder, recommender, source)
+        learned = learner.learn(source.log, float(source.log.times[-1]))
+        say("writing the bundle")
+        _write(folder, settings, learner, learned, source)
         report = {
             "task": RECOMMENDATION,
             "data": {
@@ -68,46 +76,7 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
     return report
 
 
-def learned(settings: RecommenderSettings, log: Interactions, catalogue: Catalogue, moment: float, liked: float) -> Recommender:
-    """What the events up to a moment say, ready to recommend."""
-    from tfarch.training.recommender import learn
-
-    return learn(log, catalogue, moment, liked, interest=_interest(settings.interest, catalogue, liked, settings.seed), seed=settings.seed)
-
-
-def _interest(settings: InterestSettings, catalogue: Catalogue, liked: float, seed: int) -> Callable[[Interactions], Any] | None:
-    """Trains an interest model on a log."""
-    if settings.structure == "none":
-        return None
-    from tfarch.config import TrainConfig
-    from tfarch.data.tokens import tokenise
-    from tfarch.models.interest import InterestSpec
-    from tfarch.models.spec import AveragedSpec
-    from tfarch.runtime.tokeniser import Tokeniser
-    from tfarch.training.interest import Interest, sequences_of, train_interest
-
-    tokeniser = Tokeniser.train(catalogue.texts, settings.vocabulary)
-    tokens = tokenise(catalogue.texts, tokeniser, settings.max_length)
-    ids = len(catalogue) if settings.ids else 0
-    spec = InterestSpec(AveragedSpec(len(tokeniser), settings.width), settings.width, settings.user_tower, ids=ids)
-    train = TrainConfig(
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        freeze=[],
-        monitor="last",
-        precision="float32",
-    )
-
-    def trained(log: Interactions) -> Interest:
-        own = dataclasses.replace(spec, behaviours=len(log.behaviour_names))
-        done = train_interest(own, {}, sequences_of(log, tokens, liked), log.counts(), train, seed=seed)
-        return Interest.of(own, done.weights, tokens)
-
-    return trained
-
-
-def _measured(settings: RecommenderSettings, source: Source) -> list[dict[str, Any]]:
+def _measured(settings: RecommenderSettings, source: Source, learner: Learner) -> list[dict[str, Any]]:
     """The figures of ours and of what is popular, of all moments together."""
     log, liked, found = source.log, source.survey.liked, {OURS: Rankings(), POPULAR: Rankings()}
     for quantile, fold in zip(
@@ -116,8 +85,8 @@ def _measured(settings: RecommenderSettings, source: Source) -> list[dict[str, A
         if not fold.queries:
             continue
         say(f"measuring at {quantile:g} of the events: {len(fold.queries):,} users")
-        ours = learned(settings, log, source.catalogue, float(np.quantile(log.times, quantile)), liked)
-        _ask(log, fold, liked, ours, found)
+        learned = learner.learn(log, float(np.quantile(log.times, quantile)))
+        _ask(log, fold, liked, learned.recommender, found)
     if not found[OURS].lists:
         raise InputError(
             f"no user has {settings.evaluate.least_rows} events after one of the moments that it is measured at, one he wanted (data.liked) at their end",
@@ -143,12 +112,19 @@ def _ask(log: Interactions, fold: Fold, liked: float, ours: Recommender, found: 
         found[POPULAR].add(query.user, counts.astype(np.float64), **asked)
 
 
-def _write(folder: RunFolder, recommender: Recommender, source: Source) -> None:
-    items, arrays = recommender.as_files()
-    described = {
-        "task": RECOMMENDATION,
-        "items": {"file": ITEMS},
-        "arrays": {"file": ARRAYS},
-        "provenance": {"data": {"name": source.name, "licence": source.licence, "sha256": source.sha256}},
-    }
-    write_bundle(folder.bundle, described, {ITEMS: items, ARRAYS: arrays_file(**arrays)})
+def _write(folder: RunFolder, settings: RecommenderSettings, learner: Learner, learned: Learned, source: Source) -> None:
+    from tfarch.export.recommender import recommender_files, text_tower_file
+
+    export = settings.export
+    with tempfile.TemporaryDirectory() as scratch:
+        wanted = {"tflite": export.tflite, "saved_model": export.saved_model}
+        files, described = recommender_files(learned.recommender, Path(scratch), int8=export.index == "int8", **wanted)
+        described["task"] = RECOMMENDATION
+        described["provenance"] = {"data": {"name": source.name, "licence": source.licence, "sha256": source.sha256}}
+        if learned.interest is not None:
+            tokeniser = learner.texts.tokeniser
+            files[TEXT_TOWER] = text_tower_file(learned.interest.text_tower(), export.text_tower)
+            files[VOCABULARY] = "".join(f"{piece}\n" for piece in tokeniser.vocabulary)
+            tokens = {"tokeniser": {**tokeniser.as_dict(), "file": VOCABULARY}, "max_length": settings.interest.max_length}
+            described["text_tower"] = {"file": TEXT_TOWER, **tokens, "provenance": learner.texts.provenance}
+        write_bundle(folder.bundle, described, files)

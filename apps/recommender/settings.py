@@ -32,12 +32,26 @@ class DataSettings:
 
 
 @dataclass(frozen=True)
+class FactorsSettings:
+    """The linear item-item model."""
+
+    rank: int = option(64, "numbers of an item", least=1)
+    l2: float = option(150.0, "weight decay, in events", least=1e-6)
+
+
+@dataclass(frozen=True)
 class InterestSettings:
     """The interest model: towers for the items' texts and for the users' histories."""
 
-    structure: Literal["averaged", "none"] = option("averaged", "averaged word embeddings, or no interest model at all")
+    structure: Literal["averaged", "pretrained", "none"] = option(
+        "averaged", "of the items' texts: averaged word embeddings, or the pre-trained encoder; or no interest model at all"
+    )
+    layers: int = option(0, "upper layers of the pre-trained encoder that learn too; the others' states are computed once", least=0)
+    encoder_rate: float = option(0.02, "factor of the learning rate of these layers", least=0)
     width: int = option(64, "width of the vectors of items and users", least=1)
-    vocabulary: int = option(3000, "most word pieces that the tokeniser may have, which is trained on the items' texts", least=16)
+    vocabulary: int = option(
+        3000, "most word pieces that the tokeniser of averaged embeddings may have, which is trained on the items' texts", least=16
+    )
     max_length: int = option(32, "tokens of an item's text, [CLS] and [SEP] included; longer texts are cut", least=3)
     user_tower: Literal["mean", "attention"] = option("attention", "the fading mean of a history, or that and what causal attention adds")
     ids: bool = option(True, "items with events have vectors of their own beside their texts'")
@@ -55,10 +69,22 @@ class EvaluateSettings:
 
 
 @dataclass(frozen=True)
+class ExportSettings:
+    """What the bundle holds beside what `recommend` needs."""
+
+    index: Literal["float32", "int8"] = option("float32", "numbers of the items' vectors; int8: a quarter of the size")
+    text_tower: Literal["float32", "float16", "dynamic_int8"] = option("dynamic_int8", "variant of the text tower's TFLite file")
+    tflite: bool = option(True, "a TFLite file, history to the best items")
+    saved_model: bool = option(True, "a SavedModel for TF Serving, histories of item ids to the best items")
+
+
+@dataclass(frozen=True)
 class RecommenderSettings(Settings):
     """All settings of a run that makes a recommender."""
 
     data: DataSettings = field(default_factory=DataSettings)
+    factors: FactorsSettings = field(default_factory=FactorsSettings)
     interest: InterestSettings = field(default_factory=InterestSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     seed: int = option(0, "seed of everything that is random", least=0, most=2**32 - 1)

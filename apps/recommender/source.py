@@ -11,7 +11,7 @@ from apps.recommender.movielens import LICENCE, movielens
 from apps.recommender.settings import DataSettings
 from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.check import LogSurvey
-from tfarch.data.behaviour.reading import EventColumns, ItemColumns, read_events, read_items
+from tfarch.data.behaviour.reading import EventColumns, ItemColumns, ItemFile, read_events, read_items
 from tfarch.errors import InputError
 
 STARS = 4.0  # of MovieLens' five, from which on a film was what its viewer wanted
@@ -51,8 +51,7 @@ def load(data: DataSettings) -> Source:
             raise InputError("items without events", file=data.items, mend="give the events with --interactions")
         log, films = movielens()
         return Source(LogSurvey(log, films, None, "movielens", True, (), data.liked or STARS), "movielens", LICENCE, {})
-    columns = ItemColumns(data.item_column, data.title_column, tuple(data.text_columns), data.category_column, data.since_column)
-    items = None if data.items is None else read_items(data.items, columns, strict=data.strict)
+    items = None if data.items is None else _items(data)
     named = EventColumns(data.user_column, data.item_column, data.behaviour_column, data.time_column, data.value_column)
     events = read_events(data.interactions, named, strict=data.strict, items=() if items is None else items.catalogue.ids)
     nothing = Catalogue((), (), (), (), np.zeros(0))
@@ -61,3 +60,17 @@ def load(data: DataSettings) -> Source:
     survey = LogSurvey(events.log, catalogue, events.lines, Path(data.interactions).name, events.dated, bad, data.liked)
     sha256 = {Path(data.interactions).name: events.sha256} | ({} if items is None else {Path(data.items).name: items.sha256})
     return Source(survey, Path(data.interactions).stem, "the user's own", sha256)
+
+
+def read_catalogue(data: DataSettings) -> Catalogue:
+    """The items that `data.items` names.
+
+    Raises:
+        InputError: see `read_items`.
+    """
+    return _items(data).catalogue
+
+
+def _items(data: DataSettings) -> ItemFile:
+    columns = ItemColumns(data.item_column, data.title_column, tuple(data.text_columns), data.category_column, data.since_column)
+    return read_items(data.items, columns, strict=data.strict)

@@ -16,6 +16,7 @@ from apps.recommender.settings import DataSettings, RecommenderSettings
 from tfarch.app import Verb
 from tfarch.cli.findings import print_findings
 from tfarch.errors import InputError
+from tfarch.quiet import quiet
 
 if TYPE_CHECKING:
     from tfarch.runtime.recommender import Recommendation, Recommender
@@ -80,15 +81,20 @@ def _run(options: argparse.Namespace, settings: RecommenderSettings) -> int:
     return 0
 
 
-def _recommend_options(parser: argparse.ArgumentParser) -> None:
-    _data_options(parser)
+def _bundle_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bundle", type=Path, default=DEFAULT_OUT / "bundle", metavar="DIR", help=f"the bundle (default {DEFAULT_OUT / 'bundle'})"
     )
+
+
+def _recommend_options(parser: argparse.ArgumentParser) -> None:
+    _data_options(parser)
+    _bundle_option(parser)
     parser.add_argument("--user", nargs="+", default=[], metavar="ID", help="users of the log, whose events are read from --interactions")
     parser.add_argument(
         "--history", metavar="ITEM,ITEM,...", help="items that somebody has had, the last one last; an empty one is somebody new"
     )
+    parser.add_argument("--history-text", nargs="+", default=[], metavar="TEXT", help="what somebody wanted last, told in words")
     parser.add_argument("-k", type=int, default=10, metavar="N", help="items to recommend (default 10)")
     parser.add_argument(
         "--variety", type=float, default=0.0, metavar="V", help="0 to 1: how much an item loses for being like those above it (default 0)"
@@ -102,21 +108,23 @@ def _recommend_options(parser: argparse.ArgumentParser) -> None:
 def _recommend(options: argparse.Namespace, settings: RecommenderSettings) -> int:
     from tfarch.runtime.recommender import load_recommender
 
-    if bool(options.user) == (options.history is not None):
+    told = options.history is not None or bool(options.history_text)
+    if bool(options.user) == told:
         raise InputError("nobody to recommend to" if not options.user else "both users and a history", mend="give --user or --history")
     recommender = load_recommender(options.bundle)
     lists = {"allow": None if options.allow is None else _ids(options.allow), "deny": _ids(options.deny or "")}
     for user, history in _asked(options, settings, recommender):
-        found = recommender.recommend(history, options.k, variety=options.variety, again=options.again, explain=options.explain, **lists)
+        with quiet():  # LiteRT, where texts are encoded, tells which delegate it takes
+            found = recommender.recommend(
+                history, options.k, variety=options.variety, again=options.again, explain=options.explain, **lists
+            )
         _show(options, {"user": user}, user or "this history", found)
     return 0
 
 
 def _similar_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("items", nargs="+", metavar="ITEM", help="items, by their ids")
-    parser.add_argument(
-        "--bundle", type=Path, default=DEFAULT_OUT / "bundle", metavar="DIR", help=f"the bundle (default {DEFAULT_OUT / 'bundle'})"
-    )
+    _bundle_option(parser)
     parser.add_argument("-k", type=int, default=10, metavar="N", help="items to show for each (default 10)")
     parser.add_argument("--explain", action="store_true", help="tell what spoke for each item")
 
@@ -153,8 +161,8 @@ def _ids(text: str) -> list[str]:
 
 def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommender: Recommender) -> Iterator[tuple[str | None, History]]:
     """Who is recommended to, with what is known of him."""
-    if options.history is not None:
-        yield None, recommender.history(_ids(options.history))
+    if not options.user:
+        yield None, recommender.history(_ids(options.history or ""), texts=options.history_text)
         return
     from apps.recommender.source import load
 
@@ -172,9 +180,32 @@ def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommend
         yield user, recommender.history([log.item_ids[item] for item in log.items[own]], names, log.values[own].tolist())
 
 
+def _update_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--items", required=True, metavar="FILE", help="new items: columns item and maybe title,description,tags,category,since"
+    )
+    parser.add_argument("--item-column", metavar="NAME", help=f"column that holds the item (default {COLUMNS['item']})")
+    _bundle_option(parser)
+
+
+def _update(options: argparse.Namespace, settings: RecommenderSettings) -> int:
+    from apps.recommender.update import update_items
+
+    named = {} if options.item_column is None else {"item_column": options.item_column}
+    told = update_items(options.bundle, dataclasses.replace(settings.data, items=options.items, **named))
+    if options.json:
+        print(json.dumps(told))
+    else:
+        print(
+            f"{told['added']:,} items came to {told['bundle']}, {told['replaced']:,} were there and have their new texts: {told['items']:,} in all"
+        )
+    return 0
+
+
 VERBS = (
     Verb("run", "the whole main job: check, learn, measure, write the bundle and the report", _run_options, _run),
     Verb("check", "look at the data: items without text, users with one event, events out of time, repetitions", _data_options, _check),
     Verb("recommend", "the best next items for a user of the log, or for who has had some items", _recommend_options, _recommend),
     Verb("similar", "the items that are most like one", _similar_options, _similar),
+    Verb("update-items", "new items for a bundle: their texts are encoded and indexed, nothing is learned again", _update_options, _update),
 )

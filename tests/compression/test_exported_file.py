@@ -30,7 +30,7 @@ def pruned():
 def files(pruned, tmp_path_factory):
     """The TFLite file of each variant."""
     folder = tmp_path_factory.mktemp("files")
-    with Converter(with_probabilities(pruned, 1.0)) as converter:
+    with Converter.of_texts(with_probabilities(pruned, 1.0)) as converter:
         for variant in VARIANTS:
             (folder / f"{variant}.tflite").write_bytes(converter.convert(variant))
     return {variant: folder / f"{variant}.tflite" for variant in VARIANTS}

@@ -44,7 +44,7 @@ def exported(trained):
     """An interpreter of the dynamic_int8 file that is made of the trained weights."""
     plain = build_classifier(SPEC, CLASSES)
     set_weights(plain, weights_of_quantised(trained))
-    with Converter(with_probabilities(plain, 1.0)) as converter:
+    with Converter.of_texts(with_probabilities(plain, 1.0)) as converter:
         return Interpreter(model_content=converter.convert("dynamic_int8"))
 
 

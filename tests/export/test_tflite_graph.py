@@ -16,7 +16,7 @@ SPEC = dataclasses.replace(SPEC, heads=SPEC.heads * LAYERS, feed_forward=SPEC.fe
 @pytest.fixture(scope="module", params=["float32", "dynamic_int8"])
 def operators(request, tmp_path_factory):
     file = tmp_path_factory.mktemp("graph") / "model.tflite"
-    with Converter(with_probabilities(build_classifier(SPEC, CLASSES), 1.5)) as converter:
+    with Converter.of_texts(with_probabilities(build_classifier(SPEC, CLASSES), 1.5)) as converter:
         file.write_bytes(converter.convert(request.param))
     return examine(file).operators
 

@@ -82,7 +82,7 @@ def test_the_averaged_structure_is_under_a_megabyte_with_default_settings():
     settings = ModelConfig()
     model = with_probabilities(build_classifier(AveragedSpec(settings.vocabulary, settings.averaged_width), 150), 1.0)
     assert sum(4 * weight.size for weight in model.get_weights()) < 1e6
-    with Converter(model) as converter:
+    with Converter.of_texts(model) as converter:
         assert len(converter.convert("float32")) < 1e6
 
 
@@ -92,6 +92,6 @@ def test_the_encoder_becomes_a_tflite_file_of_dynamic_length_without_custom_oper
 
     spec = dataclasses.replace(SPEC, gelu=gelu)
     model = with_probabilities(randomise(build_classifier(spec, 5)), 1.2)
-    with Converter(model) as converter:
+    with Converter.of_texts(model) as converter:
         runner = Interpreter(model_content=converter.convert("float32")).get_signature_runner("serving_default")
     np.testing.assert_allclose(runner(**RAGGED)["probabilities"], model(RAGGED), atol=1e-5)

@@ -1,5 +1,6 @@
 """A recommender from a bundle: what it recommends and why, what it refuses, and what a damaged bundle gets."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -21,16 +22,19 @@ def recommender(seed=0, **weights):
     values = np.random.default_rng(seed).normal(size=2 * len(NAMES) + 1) if not weights else np.zeros(2 * len(NAMES) + 1)
     for name, value in weights.items():
         values[[NAMES.index(name), len(NAMES) + NAMES.index(name)]] = value
-    return Recommender(SIGNALS, Ranker(NAMES, values), IDS, [each.title() for each in IDS], ("click", "buy"), 4.0)
+    return Recommender(SIGNALS, Ranker(NAMES, values), IDS, [each.title() for each in IDS], ("click", "buy"), ("shoes", "hats"), 4.0)
+
+
+def write(folder, **settings):
+    items, arrays = recommender().as_files(**settings)
+    described = {"task": "recommendation", "items": {"file": ITEMS}, "arrays": {"file": ARRAYS}}
+    write_bundle(folder, described, {ITEMS: items, ARRAYS: arrays_file(**arrays)})
+    return folder
 
 
 @pytest.fixture
 def folder(tmp_path):
-    made = recommender()
-    items, arrays = made.as_files()
-    described = {"task": "recommendation", "items": {"file": ITEMS}, "arrays": {"file": ARRAYS}}
-    write_bundle(tmp_path / "bundle", described, {ITEMS: items, ARRAYS: arrays_file(**arrays)})
-    return tmp_path / "bundle"
+    return write(tmp_path / "bundle")
 
 
 def shown(found):
@@ -115,6 +119,44 @@ def test_a_bundle_recommends_as_what_it_was_made_of(folder):
         np.testing.assert_allclose([each.score for each in one], [each.score for each in other], rtol=1e-6)
     assert loaded.bundle["task"] == "recommendation"
     verify_bundle(folder)
+
+
+def test_a_byte_a_number_makes_a_smaller_bundle_that_recommends_alike(tmp_path):
+    loaded, made = load_recommender(write(tmp_path / "small", int8=True)), recommender()
+    for name in ("sources", "targets", "categories", "vectors"):
+        table, kept = (getattr(each.signals, name) for each in (made, loaded))
+        assert kept.dtype == np.float32
+        steps = np.abs(table).max(axis=1, keepdims=True) / 127
+        assert (np.abs(kept - table) <= steps / 2 + 1e-6).all()
+    assert shown(loaded.recommend(history(0, 3))) == shown(made.recommend(history(0, 3)))
+
+
+def test_what_was_wanted_can_be_told_in_words():
+    texts = dataclasses.replace(SIGNALS, encode=lambda texts: np.tile(SIGNALS.vectors[2], (len(texts), 1)))
+    made = recommender(words=1.0, interest=1.0)
+    made = Recommender(texts, made.ranker, made.ids, made.titles, made.behaviours, made.categories, made.liked)
+    found = made.signals.of(made.history([], texts=["a red one", "HAT!"]))
+    np.testing.assert_allclose(found["words"], SIGNALS.words.scores_of_texts(["red", "hat"], np.exp([-1 / 20, 0.0])), rtol=1e-6)
+    assert found["interest"].tolist() == [0, 0, 1, 0, 0]
+    # "red" is said by a shoe and a hat, "hat" by two hats: for what else there is to say of them the texts are taken for these.
+    alike = [
+        np.where(scores > 0, scores, 0) / scores.sum()
+        for scores in (SIGNALS.words.scores_of_texts([word], np.ones(1)) for word in ("red", "hat"))
+    ]
+    np.testing.assert_allclose(found["linear"], SIGNALS.targets @ (sum(alike) @ SIGNALS.sources), rtol=1e-5)
+    assert found["of_its_time"].argmax() in (0, 2, 4)
+    nothing = made.signals.of(made.history([], texts=["zzz"]))
+    assert all((nothing[name] == 0).all() for name in ("words", "linear", "categories", "of_its_time"))
+    mixed = made.signals.of(made.history(["red-shoe"], texts=["hat"]))
+    told = made.signals.of(made.history([], texts=["hat"]))["linear"]
+    np.testing.assert_allclose(mixed["linear_recent"], np.exp(-1 / 20) * made.signals.of(history(0))["linear"] + told, rtol=1e-6)
+    assert shown(made.recommend(made.history([], texts=["red hat"]), k=1)) == ["red-hat"]
+
+
+def test_texts_need_a_text_tower_where_there_is_an_interest_model():
+    made = recommender()
+    with pytest.raises(InputError, match="has no text tower"):
+        made.recommend(made.history([], texts=["hat"]))
 
 
 def test_a_bundle_of_another_task_is_refused_both_ways(folder):

@@ -23,7 +23,7 @@ def data():
 def test_it_ranks_what_users_want_first_new_items_too(data):
     log, catalogue = data
     moment = float(np.quantile(log.times, 0.8))
-    learned = learn(log, catalogue, moment, 4.0)
+    learned = learn(log, catalogue, moment, 4.0).recommender
     (fold,) = rolling_cuts(log, (0.8,), least_rows=5)
     warm, popular = log.select(fold.train).counts() > 0, log.select(fold.train).counts().astype(float)
     ours, simple = Rankings(), Rankings()
@@ -41,7 +41,7 @@ def test_nothing_that_comes_later_has_a_say(data):
     log, catalogue = data
     moment = float(np.quantile(log.times, 0.6))
     until = log.select(log.times <= moment)
-    whole, cut = learn(log, catalogue, moment, 4.0), learn(until, catalogue, moment, 4.0)
+    whole, cut = (learn(part, catalogue, moment, 4.0).recommender for part in (log, until))
     np.testing.assert_allclose(whole.ranker.weights, cut.ranker.weights)
     np.testing.assert_allclose(whole.signals.targets, cut.signals.targets)
     assert whole.signals.counts.tolist() == signals_at(until, catalogue, moment).counts.tolist()
@@ -60,7 +60,7 @@ def test_an_interest_model_knows_half_of_the_events_for_the_ranker_and_all_of_th
         trained = train_interest(spec, {}, sequences_of(part, tokens, 4.0), part.counts(), settings)
         return Interest.of(spec, trained.weights, tokens)
 
-    learned = learn(log, catalogue, moment, 4.0, interest=interest)
+    learned = learn(log, catalogue, moment, 4.0, interest=interest).recommender
     assert [float(part.times[-1]) <= np.quantile(log.times, share) for part, share in zip(given, (0.4, 0.8), strict=True)] == [True, True]
     assert len(given[1]) == (log.times <= moment).sum()
     assert learned.ranker.weights[learned.ranker.names.index("interest")] != 0.0
@@ -83,6 +83,6 @@ def test_popularity_is_counted_in_windows_before_the_moment(data):
 def test_a_log_too_short_for_a_ranker_still_gives_signals(data):
     log, catalogue = data
     short = log.select(np.arange(40))
-    learned = learn(short, catalogue, float(short.times[-1]), 4.0)
+    learned = learn(short, catalogue, float(short.times[-1]), 4.0).recommender
     assert (learned.ranker.weights == 0).all()
     assert np.isfinite(learned.scores(history_of(short, np.arange(3), 4.0))).all()

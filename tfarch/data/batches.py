@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfarch.data.states import States
 from tfarch.data.tokens import Tokens
 
 # Edges of the buckets, in tokens; texts over the last edge share a bucket padded to a multiple of it.
@@ -31,11 +32,12 @@ class Batch:
 class Examples:
     """What the Trainer trains on: tokens, targets and a weight for each row.
 
+    tokens: of the texts, or what an encoder's lower layers made of them.
     targets: any array with n rows (class numbers int32 `[n]`, or `[n, tasks]`; class probabilities float32 `[n, classes]` for distillation).
     weights: float32 `[n]`, or `[n, tasks]` where each of several losses of a row has its own.
     """
 
-    tokens: Tokens
+    tokens: Tokens | States
     targets: np.ndarray
     weights: np.ndarray
 
@@ -49,11 +51,8 @@ class Examples:
 
     def signature(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """Shape and type of each tensor of a batch, by its name; None is a size that differs from batch to batch."""
-        integers = ((None, None), "int32")
         return {
-            "ids": integers,
-            "mask": integers,
-            "segment_ids": integers,
+            **self.tokens.signature(),
             "targets": ((None, *self.targets.shape[1:]), self.targets.dtype.name),
             "weights": ((None, *self.weights.shape[1:]), "float32"),
         }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfarch.data.batches import Batch, Examples, bucket_of
+from tfarch.data.states import States
 from tfarch.data.tokens import Tokens
 
 
@@ -19,7 +20,7 @@ from tfarch.data.tokens import Tokens
 class ItemSequences(Examples):
     """n stretches of users' histories, each of two events or more in the order of time.
 
-    tokens: of all items.
+    tokens: of all items' texts, or what an encoder's lower layers made of them.
     targets: the user of each stretch, int32 `[n]`; what the model is to say is in the events.
     weights: what a stretch counts, float32 `[n]`: the sum over its events but the first of `wanted`.
     offsets: int64 `[n + 1]`; stretch i has the events `offsets[i]` to `offsets[i + 1]`.
@@ -39,7 +40,7 @@ class ItemSequences(Examples):
     @classmethod
     def of(
         cls,
-        tokens: Tokens,
+        tokens: Tokens | States,
         histories: Sequence[np.ndarray],
         items: np.ndarray,
         behaviours: np.ndarray,
@@ -85,9 +86,9 @@ class ItemSequences(Examples):
     def signature(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """See `batch`."""
         cube = (None, None, None)
-        whole = dict.fromkeys(("ids", "mask", "segment_ids", "history", "behaviours", "targets"), (cube, "int32"))
         return {
-            **whole,
+            **{name: ((None, *shape), kind) for name, (shape, kind) in self.tokens.signature().items()},
+            **dict.fromkeys(("history", "behaviours", "targets"), (cube, "int32")),
             "items": ((None, None), "int32"),
             "amounts": (cube, "float32"),
             "had": (cube, "bool"),
@@ -97,7 +98,7 @@ class ItemSequences(Examples):
     def batch(self, batch: Batch, total_weight: float) -> dict[str, np.ndarray]:
         """The tensors of one batch, whose first dimension is that of the replicas: each has stretches and items of its own.
 
-        - ids, mask, segment_ids int32 `[replicas, items, tokens]`, and items int32 `[replicas, items]`: the numbers of these items, -1 for padding
+        - ids, mask, segment_ids int32 `[replicas, items, tokens]` (or states and mask, see `States`), and items int32 `[replicas, items]`: the numbers of these items, -1 for padding
         - history int32 `[replicas, rows, events]`: which of these items each event but the last is of, -1 for padding; behaviours int32 and amounts float32
           of the same shape
         - targets int32 of that shape: which item comes next; weights float32: what that counts, over `total_weight`

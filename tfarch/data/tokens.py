@@ -55,6 +55,11 @@ class Tokens:
             keep[self.offsets[row] + length - 1 : self.offsets[row + 1] - 1] = False
         return Tokens(self.ids[keep], np.concatenate([[0], np.cumsum(np.minimum(self.lengths, length))]).astype(np.int64))
 
+    @staticmethod
+    def signature() -> dict[str, tuple[tuple[int | None, ...], str]]:
+        """Shape and type of each array of `padded`; None is a size that differs from batch to batch."""
+        return dict.fromkeys(("ids", "mask", "segment_ids"), ((None, None), "int32"))
+
     def padded(self, rows: Sequence[int], length: int) -> dict[str, np.ndarray]:
         """The model's inputs for `rows`: int32 `[rows, length]` ids, mask and segment_ids; a longer text is cut, a row of -1 is all padding."""
         ids = np.zeros((len(rows), length), np.int32)

@@ -22,6 +22,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -80,13 +81,22 @@ def write_saved_model(
         width = model.output_shape[output_of(task)][-1]
         if width != len(classes):
             raise ValueError(f"{len(classes)} labels for an output of {width} classes")
+    classifier = _TextClassifier(model, TextGraph(tokeniser, max_length), labels)
+    save_module(directory, classifier, {"serving_default": classifier.serve})
+
+
+def save_module(directory: Path, module: tf.Module, signatures: Mapping[str, Any]) -> None:
+    """Writes a module with these functions as a SavedModel, in place of what was there.
+
+    Raises:
+        TfarchError: the disk is full or the folder cannot be written.
+    """
     directory = Path(directory)
     beside = directory.with_name(f"{directory.name}.{os.getpid()}.part")
-    classifier = _TextClassifier(model, TextGraph(tokeniser, max_length), labels)
     try:
         # Gradients are for training on: a file that serves has no use for them.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(classifier, str(beside), signatures={"serving_default": classifier.serve}, options=options)
+        tf.saved_model.save(module, str(beside), signatures=dict(signatures), options=options)
         shutil.rmtree(directory, ignore_errors=True)
         os.replace(beside, directory)
     except (tf.errors.OpError, OSError) as error:

@@ -1,9 +1,10 @@
-"""Keras models as TFLite files: float32, float16 or dynamic-range int8, of dynamic or fixed length, with no Flex and no custom op."""
+"""Models as TFLite files: float32, float16 or dynamic-range int8, of dynamic or fixed length, with no Flex and no custom op."""
 
 from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -19,36 +20,44 @@ VARIANTS: dict[str, dict] = {
 
 
 class Converter:
-    """Makes TFLite files of one model with inputs ids, mask, segment_ids (int32 `[batch, length]`).
+    """Makes TFLite files of one function of TensorFlow operations, whose signature becomes the files' `serving_default`.
 
-    The outputs are named as the keys of a model that gives a dictionary, or as the one output layer.
-
-    >>> with Converter(model) as converter:
+    >>> with Converter.of_texts(model) as converter:
     ...     files = {variant: converter.convert(variant) for variant in VARIANTS}
 
     Args:
-        model: a functional model.
-        length: a fixed number of tokens for a batch of one; None: both dimensions stay dynamic.
+        run: has an input signature and gives a dictionary of tensors.
+        variables: what it reads.
     """
 
-    def __init__(self, model: tf.keras.Model, *, length: int | None = None):
-        self._model, self._shape = model, (None, None) if length is None else (1, length)
+    def __init__(self, run: tf.types.experimental.PolymorphicFunction, variables: Sequence[tf.Variable] = ()):
+        self._run, self._variables = run, list(variables)
         self._folder = tempfile.TemporaryDirectory()
 
-    def __enter__(self) -> Converter:
-        model = self._model
+    @classmethod
+    def of_texts(cls, model: tf.keras.Model, *, length: int | None = None) -> Converter:
+        """Of a functional model with inputs ids, mask, segment_ids (int32 `[batch, length]`). The outputs are named as the keys of a model that gives a
+        dictionary, or as the one output layer.
 
-        @tf.function(input_signature=[tf.TensorSpec(self._shape, tf.int32, name=name) for name in ("ids", "mask", "segment_ids")])
+        Args:
+            length: a fixed number of tokens for a batch of one; None: both dimensions stay dynamic.
+        """
+        shape = (None, None) if length is None else (1, length)
+
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.int32, name=name) for name in ("ids", "mask", "segment_ids")])
         def run(ids, mask, segment_ids):
             outputs = model({"ids": ids, "mask": mask, "segment_ids": segment_ids}, training=False)
             return outputs if isinstance(outputs, dict) else {model.output_names[0]: outputs}
 
+        return cls(run, model.variables)
+
+    def __enter__(self) -> Converter:
         module = tf.Module()
-        module.run = run
-        module.weights = model.variables  # not the model: Keras would trace every layer once more, which takes longer than the conversion
+        module.run = self._run
+        module.weights = self._variables  # not the model: Keras would trace every layer once more, which takes longer than the conversion
         try:
             with quiet():
-                tf.saved_model.save(module, self._folder.name, signatures={"serving_default": run})
+                tf.saved_model.save(module, self._folder.name, signatures={"serving_default": self._run})
         except (tf.errors.OpError, OSError) as error:
             raise TfarchError(f"{self._folder.name}: the model could not be written: {str(error).splitlines()[0]}") from error
         return self

@@ -5,14 +5,16 @@ A user is a function of his history alone, and an item of its text, with what it
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
 import tensorflow as tf
 
 from tfarch.models import interest_layers as layers
-from tfarch.models.encoder import body, text_inputs
+from tfarch.models.encoder import body, text_inputs, upper_body
 from tfarch.models.spec import Spec
+from tfarch.runtime.signature import VECTOR
 
 USER_TOWERS = ("mean", "attention")
 
@@ -22,6 +24,7 @@ class InterestSpec:
     """Structure of an interest model.
 
     encoder: of the items' texts.
+    below: the encoder's lower layers that stay as they are: the model is given their states instead of tokens (see `tfarch.data.states`). None: it reads tokens.
     width: of the vectors of items and users.
     user_tower: `mean`: the fading mean of the history; `attention`: that and what a layer of causal self-attention adds.
     heads: of that layer.
@@ -30,6 +33,7 @@ class InterestSpec:
     """
 
     encoder: Spec
+    below: int | None = None
     width: int = 64
     user_tower: Literal["mean", "attention"] = "mean"
     heads: int = 2
@@ -37,13 +41,27 @@ class InterestSpec:
     ids: int = 0
 
 
-def item_vectors(spec: InterestSpec, inputs: dict[str, tf.Tensor], items: tf.Tensor, *, dropout: float = 0.0, seed: int = 0) -> tf.Tensor:
-    """Vectors of length 1, float32 `[items, width]`, of texts (see `text_inputs`) and item numbers int32 `[items]`."""
-    vectors = body(spec.encoder, inputs, dropout=dropout, seed=seed)
+def item_vectors(
+    spec: InterestSpec, inputs: dict[str, tf.Tensor], items: tf.Tensor | None, *, dropout: float = 0.0, seed: int = 0
+) -> tf.Tensor:
+    """Vectors of length 1, float32 `[items, width]`, of texts (see `item_inputs`) and, where items have vectors of their own, item numbers int32 `[items]`."""
+    if spec.below is None:
+        vectors = body(spec.encoder, inputs, dropout=dropout, seed=seed)
+    else:
+        states = layers.AsComputed(name="states_below")(inputs["states"])
+        vectors = upper_body(spec.encoder, states, inputs["mask"], spec.below, dropout=dropout, seed=seed)
     vectors = _dense(spec.width, "item_projection")(vectors)
     if spec.ids:
         vectors = layers.GatedIds(spec.ids, name="item_ids")([vectors, items])
     return layers.UnitLength(dtype=tf.float32, name="item_vectors")(vectors)
+
+
+def item_inputs(spec: InterestSpec) -> dict[str, tf.Tensor]:
+    """What an item's text is given as: tokens (see `text_inputs`), or states `[batch, length, width of the encoder]` and their mask `[batch, length]`."""
+    if spec.below is None:
+        return text_inputs()
+    states = tf.keras.Input((None, spec.encoder.width), dtype=tf.float16, name="states")
+    return {"states": states, "mask": tf.keras.Input((None,), dtype=tf.int32, name="mask")}
 
 
 def user_states(spec: InterestSpec, vectors: tf.Tensor, history: tf.Tensor, behaviours: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:
@@ -72,15 +90,16 @@ def build_interest(spec: InterestSpec, items: int, *, dropout: float = 0.0, temp
         items: of the whole catalogue.
     """
     cube = (None, None)
+    texts = item_inputs(spec)
     inputs = {
-        **{name: tf.keras.Input(cube, dtype=tf.int32, name=name) for name in ("ids", "mask", "segment_ids")},
+        **{name: tf.keras.Input((None, *tensor.shape[1:]), dtype=tensor.dtype, name=name) for name, tensor in texts.items()},
         "items": tf.keras.Input((None,), dtype=tf.int32, name="items"),
         **{name: tf.keras.Input(cube, dtype=tf.int32, name=name) for name in ("history", "behaviours", "targets")},
         "amounts": tf.keras.Input(cube, dtype=tf.float32, name="amounts"),
         "had": tf.keras.Input(cube, dtype=tf.bool, name="had"),
     }
     own = {name: layers.OneReplica(name=f"own_{name}", dtype=tensor.dtype)(tensor) for name, tensor in inputs.items()}
-    vectors = item_vectors(spec, {name: own[name] for name in ("ids", "mask", "segment_ids")}, own["items"], dropout=dropout, seed=seed)
+    vectors = item_vectors(spec, {name: own[name] for name in texts}, own["items"], dropout=dropout, seed=seed)
     states = user_states(spec, vectors, own["history"], own["behaviours"], own["amounts"])
     log_q = layers.SamplingLogits(items, dtype=tf.float32, name="sampling")(own["items"])
     logits = layers.NextItemLogits(temperature, dtype=tf.float32, name="next_item")
@@ -89,8 +108,16 @@ def build_interest(spec: InterestSpec, items: int, *, dropout: float = 0.0, temp
 
 def item_tower(spec: InterestSpec) -> tf.keras.Model:
     """Texts and item numbers (`items` int32 `[batch]`, -1 where there is none) in, vectors out; its weights are named as those of `build_interest`."""
-    inputs = {**text_inputs(), "items": tf.keras.Input((), dtype=tf.int32, name="items")}
+    inputs = {**item_inputs(spec), "items": tf.keras.Input((), dtype=tf.int32, name="items")}
     return tf.keras.Model(inputs, item_vectors(spec, inputs, inputs["items"]), name="item_tower")
+
+
+def text_tower(spec: InterestSpec) -> tf.keras.Model:
+    """Texts (see `text_inputs`) in, `text_vector` out: the vectors of items of which only their texts are known. It has the whole encoder, whose weights are
+    named as those of `build_interest` and of what is below it."""
+    inputs = text_inputs()
+    vectors = item_vectors(dataclasses.replace(spec, below=None, ids=0), inputs, None)
+    return tf.keras.Model(inputs, {VECTOR: vectors}, name="text_tower")
 
 
 def _dense(width: int, name: str, kernel: str = "glorot_uniform") -> tf.keras.layers.Dense:

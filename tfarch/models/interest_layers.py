@@ -20,6 +20,17 @@ class OneReplica(tf.keras.layers.Layer):
 
 
 @register
+class AsComputed(tf.keras.layers.Layer):
+    """What comes as float16, in the type that is computed with."""
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, inputs):
+        return tf.cast(inputs, self.compute_dtype)
+
+
+@register
 class UnitLength(tf.keras.layers.Layer):
     """Each vector at length 1: dot products are cosines then. `[..., width]`."""
 

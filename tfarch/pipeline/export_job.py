@@ -116,7 +116,7 @@ def _write(config: Config, trained: TrainedModel, folder: RunFolder, app: str, b
         temperatures = {task: each.stages[number].calibration["temperature"] for task, each in trained.tasks.items()}
         model = with_outputs(trained.build(number), temperatures)
         for length in (None, *config.export.lengths):
-            with Converter(model, length=length) as converter:
+            with Converter.of_texts(model, length=length) as converter:
                 for variant in variants:
                     name = _name(stage, variant, length)
                     say(f"exporting {name}")

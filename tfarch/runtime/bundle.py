@@ -124,8 +124,7 @@ def verify_bundle(folder: str | Path) -> Bundle:
     """The bundle in `folder`, of whatever task, with the sha256 of every file checked that bundle.json lists."""
     bundle = open_bundle(folder)
     for name in bundle.description["files"]:
-        _check_exists(bundle.path(name))
-        _check_hash(bundle, name)
+        check_file(bundle, name)
     return bundle
 
 
@@ -174,10 +173,7 @@ def read_added(bundle: Bundle, *, verify: bool = False) -> dict[str, list[str]]:
     """
     examples: dict[str, list[str]] = {label: [] for label in bundle.added_labels}
     if examples:
-        file = bundle.path(ADDED)
-        _check_exists(file)
-        if verify:
-            _check_hash(bundle, ADDED)
+        file = check_file(bundle, ADDED, verify=verify)
         try:
             with open(file, newline="", encoding="utf-8") as stream:
                 for row in csv.DictReader(stream):
@@ -209,10 +205,7 @@ def read_text(bundle: Bundle, name: str, *, verify: bool = True) -> str:
     Raises:
         BundleError: it is missing or damaged.
     """
-    file = bundle.path(name)
-    _check_exists(file)
-    if verify:
-        _check_hash(bundle, name)
+    file = check_file(bundle, name, verify=verify)
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -225,15 +218,24 @@ def read_arrays(bundle: Bundle, name: str, *, verify: bool = True) -> dict[str, 
     Raises:
         BundleError: it is missing or damaged.
     """
-    file = bundle.path(name)
-    _check_exists(file)
-    if verify:
-        _check_hash(bundle, name)
+    file = check_file(bundle, name, verify=verify)
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return {each: arrays[each] for each in arrays.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError(f"holds no arrays: {error}", file=file, mend="copy the bundle again from where it was made") from error
+
+
+def check_file(bundle: Bundle, name: str, *, verify: bool = True) -> Path:
+    """The place of one of the bundle's files, which is there and, where that is asked, as it was exported.
+
+    Raises:
+        BundleError: it is missing or damaged.
+    """
+    _check_exists(bundle.path(name))
+    if verify:
+        _check_hash(bundle, name)
+    return bundle.path(name)
 
 
 def sha256(file: Path) -> str:
@@ -287,7 +289,8 @@ def _check_description(bundle: Bundle) -> None:
             raise BundleError("tasks is empty: the model's outputs have no names", file=file)
         return
     if task == RECOMMENDATION:
-        return _check_files(bundle, ["items.file", "arrays.file"])
+        tower = ["text_tower.file", "text_tower.tokeniser.file"] if "text_tower" in description else []
+        return _check_files(bundle, ["items.file", "arrays.file", *tower])
 
     labels = _field(bundle, "labels", list)
     if not labels:

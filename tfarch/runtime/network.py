@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.errors import BundleError, InputError
-from tfarch.runtime.signature import INPUTS, SIGNATURE, is_output_of_task
+from tfarch.runtime.signature import INPUTS, SIGNATURE, VECTOR, is_output_of_task
 from tfarch.runtime.tokeniser import Tokeniser
 
 # Lengths are padded to a multiple of this, so that fewer queries change the input's shape: a change costs 0.15 to 0.3 ms, a padded token
@@ -32,7 +32,7 @@ class Network:
 
     Args:
         model_file: a TFLite file with the signature `serving_default`: int32 ids, mask, segment_ids `[batch, length]` -> float32 outputs
-            `[batch, ...]`, probabilities among them (see `tfarch.runtime.signature`). Dynamic dimensions are resized; a fixed `[1, length]`
+            `[batch, ...]`, probabilities or text vectors among them (see `tfarch.runtime.signature`). Dynamic dimensions are resized; a fixed `[1, length]`
             is padded to, a text at a time.
         tokeniser: turns texts into ids; padding is id 0.
         max_length: tokens of a text, [CLS] and [SEP] included; longer texts are cut (also to a shorter fixed length of the file).
@@ -139,8 +139,8 @@ def _open(file: Path, threads: int) -> tuple[Interpreter, dict[str, dict], dict[
         raise BundleError(f"has the inputs {sorted(inputs)}; expected int32 [batch, length] {', '.join(INPUTS)}", file=file)
     if inputs["ids"]["shape_signature"][0] not in (-1, 1):
         raise BundleError(f"takes {inputs['ids']['shape_signature'][0]} texts at a time; expected 1 or any number", file=file)
-    if not any(map(is_output_of_task, outputs)):
-        raise BundleError(f"has the outputs {sorted(outputs)}; expected probabilities", file=file)
+    if not any(map(is_output_of_task, outputs)) and VECTOR not in outputs:
+        raise BundleError(f"has the outputs {sorted(outputs)}; expected probabilities or text vectors", file=file)
     return interpreter, inputs, outputs
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,21 @@ from typing import Any
 import numpy as np
 
 from tfarch.errors import BundleError, InputError
-from tfarch.runtime.bundle import RECOMMENDATION, open_bundle, read_arrays, read_text
+from tfarch.runtime.bundle import RECOMMENDATION, Bundle, check_file, open_bundle, read_arrays, read_text
+from tfarch.runtime.network import Network
 from tfarch.runtime.ranker import Ranker
+from tfarch.runtime.rows_int8 import from_int8, to_int8
 from tfarch.runtime.shared_words import SharedWords
 from tfarch.runtime.signals import OF_ITEMS, History, Signals
+from tfarch.runtime.signature import VECTOR
+from tfarch.runtime.tokeniser import Tokeniser, flags_of
 from tfarch.runtime.user_tower import UserTower
 
 ITEMS = "items.json"
 ARRAYS = "arrays.npz"
 _VARIED = 5  # times as many items as are asked for, that those are chosen from where there is to be variety
 _SIGNALS = ("sources", "targets", "categories", "counts", "value", "since")
+_TABLES = {"sources", "targets", "categories", "vectors"}  # that may be int8
 _WORDS = ("starts", "items", "weights", "asked", "queries")
 
 
@@ -47,6 +52,7 @@ class Recommender:
     Args:
         ids, titles: of all items.
         behaviours: names, as the log has them.
+        categories: names of the categories of the signals.
         liked: value from which on an event is what its user wanted.
         bundle: bundle.json, where it came from one.
     """
@@ -58,11 +64,12 @@ class Recommender:
         ids: Sequence[str],
         titles: Sequence[str],
         behaviours: Sequence[str],
+        categories: Sequence[str],
         liked: float,
         bundle: Mapping[str, Any] | None = None,
     ):
         self.signals, self.ranker, self.liked = signals, ranker, liked
-        self.ids, self.titles, self.behaviours = tuple(ids), tuple(titles), tuple(behaviours)
+        self.ids, self.titles, self.behaviours, self.categories = tuple(ids), tuple(titles), tuple(behaviours), tuple(categories)
         self.bundle = dict(bundle or {})
         self._numbers = {item: number for number, item in enumerate(self.ids)}
 
@@ -77,12 +84,15 @@ class Recommender:
             raise InputError(f"no item {item!r}" + (f"; near it: {', '.join(near)}" if near else f" among {len(self.ids):,}"))
         return self._numbers[item]
 
-    def history(self, items: Sequence[str], behaviours: Sequence[str] = (), values: Sequence[float] = ()) -> History:
+    def history(
+        self, items: Sequence[str], behaviours: Sequence[str] = (), values: Sequence[float] = (), texts: Sequence[str] = ()
+    ) -> History:
         """Of items in the order of time.
 
         Args:
             behaviours: what was done with each; none: the first that the log has.
             values: ratings or weights; none: all were wanted.
+            texts: what was wanted after them, told in words.
 
         Raises:
             InputError: an item or a behaviour is unknown, or there are not as many of one as of the other.
@@ -96,7 +106,7 @@ class Recommender:
                 raise InputError(f"unknown behaviour {behaviour!r}; known: {', '.join(known)}")
         numbers = np.array([self.number(item) for item in items], np.int64)
         wanted = np.array([value >= self.liked for value in values], bool) if len(values) else np.ones(len(items), bool)
-        return History(numbers, wanted, np.array([known[each] for each in behaviours] or [0] * len(items), np.int64))
+        return History(numbers, wanted, np.array([known[each] for each in behaviours] or [0] * len(items), np.int64), tuple(texts))
 
     def scores(self, history: History) -> np.ndarray:
         """Of all items, float64 `[items]`, what was had being no candidate: its own has no meaning."""
@@ -166,12 +176,17 @@ class Recommender:
         told = [dict(zip(ranker.told, parts[item].tolist(), strict=True)) if explain else {} for item in best]
         return [Recommendation(self.ids[item], self.titles[item], float(scores[item]), each) for item, each in zip(best, told, strict=True)]
 
-    def as_files(self) -> tuple[str, dict[str, np.ndarray]]:
-        """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`."""
+    def as_files(self, *, int8: bool = False) -> tuple[str, dict[str, np.ndarray]]:
+        """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`.
+
+        Args:
+            int8: tables of vectors at a byte a number (see `tfarch.runtime.rows_int8`).
+        """
         described = {
             "ids": self.ids,
             "titles": self.titles,
             "behaviours": self.behaviours,
+            "categories": self.categories,
             "liked": self.liked,
             "moment": self.signals.moment,
             "words": self.signals.words.words,
@@ -183,6 +198,9 @@ class Recommender:
         arrays["ranker"] = self.ranker.weights
         if self.signals.users is not None:
             arrays |= {"vectors": self.signals.vectors, **{f"users.{name}": value for name, value in self.signals.users.weights.items()}}
+        if int8:
+            for name in _TABLES & arrays.keys():
+                arrays[name], arrays[f"{name}.scales"] = to_int8(arrays[name])
         return json.dumps(described, ensure_ascii=False), arrays
 
 
@@ -222,15 +240,42 @@ def load_recommender(folder: str | Path, *, verify: bool = True) -> Recommender:
         ) from error
     try:
         words = SharedWords(tuple(described["words"]), *(arrays[f"words.{name}"] for name in _WORDS))
+        arrays |= {name: from_int8(arrays[name], arrays[f"{name}.scales"]) for name in _TABLES if f"{name}.scales" in arrays}
         own = {name: arrays[name] for name in _SIGNALS}
         weights = {name.removeprefix("users."): value for name, value in arrays.items() if name.startswith("users.")}
         users = UserTower(weights, described["heads"]) if weights else None
-        signals = Signals(**own, words=words, moment=described["moment"], vectors=arrays.get("vectors"), users=users)
+        encode = _text_tower(bundle, verify) if users else None
+        signals = Signals(**own, words=words, moment=described["moment"], vectors=arrays.get("vectors"), users=users, encode=encode)
         ranker = Ranker(tuple(described["signals"]), arrays["ranker"])
         if not len(described["ids"]) == len(described["titles"]) == len(signals) or len(ranker.weights) != 2 * len(ranker.names) + 1:
             raise ValueError("its parts are not of the same items or signals")
         return Recommender(
-            signals, ranker, described["ids"], described["titles"], described["behaviours"], described["liked"], bundle.description
+            signals,
+            ranker,
+            described["ids"],
+            described["titles"],
+            described["behaviours"],
+            described["categories"],
+            described["liked"],
+            bundle.description,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"is damaged: {type(error).__name__}: {error}", file=bundle.folder, mend="export the bundle again") from error
+
+
+def _text_tower(bundle: Bundle, verify: bool) -> Callable[[Sequence[str]], np.ndarray] | None:
+    """Encodes texts by the bundle's own file, which is opened when it is first asked."""
+    described = bundle.description.get("text_tower")
+    if described is None:
+        return None
+    opened: list[Network] = []
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        if not opened:
+            for name in (described["file"], described["tokeniser"]["file"]):
+                check_file(bundle, name, verify=verify)
+            tokeniser = Tokeniser.from_file(bundle.path(described["tokeniser"]["file"]), **flags_of(described["tokeniser"]))
+            opened.append(Network(bundle.path(described["file"]), tokeniser, described["max_length"]))
+        return opened[0].of_texts(texts, (VECTOR,))[0]
+
+    return encode

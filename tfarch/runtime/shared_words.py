@@ -36,7 +36,17 @@ class SharedWords:
     @classmethod
     def of(cls, texts: Sequence[str]) -> SharedWords:
         """Of these texts, in lower case, split at all that is no letter, digit or underscore."""
-        split = [_WORD.findall(text.lower()) for text in texts]
+        return cls._of([_split(text) for text in texts])
+
+    def with_texts(self, texts: Mapping[int, str], added: Sequence[str]) -> SharedWords:
+        """Of these items with the texts of some replaced, by their numbers, and others after them: as of all these texts from the first."""
+        own = [[self.words[each] for each in self.queries[self.asked[item] : self.asked[item + 1]]] for item in range(len(self))]
+        for item, text in texts.items():
+            own[item] = _split(text)
+        return self._of([*own, *map(_split, added)])
+
+    @classmethod
+    def _of(cls, split: Sequence[Sequence[str]]) -> SharedWords:
         numbers: dict[str, int] = {}
         for words in split:
             for word in words:
@@ -60,7 +70,7 @@ class SharedWords:
         numbers = self._numbers()
         query = np.zeros(len(self.words), np.float32)
         for text, weight in zip(texts, weights, strict=True):
-            for word in _WORD.findall(text.lower()):
+            for word in _split(text):
                 if word in numbers:
                     query[numbers[word]] += np.float32(weight)
         return self._scores(query)
@@ -74,6 +84,10 @@ class SharedWords:
 
     def _numbers(self) -> Mapping[str, int]:
         return {word: number for number, word in enumerate(self.words)}
+
+
+def _split(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
 
 
 def _postings(split: Sequence[Sequence[str]], numbers: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,11 +5,12 @@ A signal is either of the item alone (how popular it is) or a sum over the user'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from tfarch.errors import InputError
 from tfarch.runtime.shared_words import SharedWords
 from tfarch.runtime.user_tower import UserTower
 
@@ -17,9 +18,11 @@ from tfarch.runtime.user_tower import UserTower
 UNWANTED = 0.4
 RECENT = 20.0  # events in which what is recent fades to 1 / e
 DAY = 86_400.0
+YEAR = 365.25 * DAY
 WINDOWS = (30.0, 180.0, 720.0)  # days
 # Signals of the item alone: they are the same for everybody.
 OF_ITEMS = ("popularity", *(f"popularity_{days:.0f}_days" for days in WINDOWS), "value", "age")
+ALIKE = 5  # items that a text which is no item's is taken for
 _UNKNOWN_YEARS = 60.0  # as old is an item taken for of which nothing is known
 
 
@@ -30,14 +33,16 @@ class History:
     items: numbers int `[n]`.
     wanted: whether he wanted each, bool `[n]`.
     behaviours: what he did, int `[n]`.
+    texts: what he wanted after them, of which only texts are known.
     """
 
     items: np.ndarray
     wanted: np.ndarray
     behaviours: np.ndarray
+    texts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.items) + len(self.texts)
 
     @property
     def recent(self) -> np.ndarray:
@@ -58,6 +63,8 @@ class Signals:
     moment: at which it is asked, seconds since 1970.
     vectors: of an interest model, float32 `[m, width]`; None: there is none.
     users: its other tower, which makes a user's state.
+    encode: its vectors float32 `[n, width]` of n texts that are no item's.
+    of_items: the signals of `OF_ITEMS`, float32 `[m]` each.
     """
 
     sources: np.ndarray
@@ -70,13 +77,14 @@ class Signals:
     moment: float
     vectors: np.ndarray | None = None
     users: UserTower | None = None
-    _static: Mapping[str, np.ndarray] = field(init=False)
+    encode: Callable[[Sequence[str]], np.ndarray] | None = None
+    of_items: Mapping[str, np.ndarray] = field(init=False)
 
     def __post_init__(self):
-        years = (self.moment - self.since) / (365.25 * DAY)
+        years = (self.moment - self.since) / YEAR
         age = np.log1p(np.clip(np.nan_to_num(years, nan=_UNKNOWN_YEARS), 0.0, None))
         static = (*np.log1p(self.counts).T, self.value, age.astype(np.float32))
-        object.__setattr__(self, "_static", dict(zip(OF_ITEMS, static, strict=True)))
+        object.__setattr__(self, "of_items", dict(zip(OF_ITEMS, static, strict=True)))
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -88,24 +96,55 @@ class Signals:
 
     def of(self, history: History) -> dict[str, np.ndarray]:
         """The signals by name, float32 `[m]` each."""
-        items, amounts = history.items, np.where(history.wanted, 1.0, UNWANTED)
+        items, said = history.items, self._alike(history.texts)
+        amounts = np.concatenate([np.where(history.wanted, 1.0, UNWANTED), np.ones(len(history.texts))])
         recent = amounts * history.recent
+        wanted = history.wanted
+        sources = np.concatenate([self.sources[items], said @ self.sources])
+        categories = np.concatenate([self.categories[items], said @ self.categories])
         found = {
-            "linear": self.targets @ (amounts.astype(np.float32) @ self.sources[items]),
-            "linear_recent": self.targets @ (recent.astype(np.float32) @ self.sources[items]),
-            "words": self.words.scores(items[history.wanted], history.recent[history.wanted]),
-            "categories": self.categories @ (recent.astype(np.float32) @ self.categories[items]),
-            "of_its_time": self._of_its_time(items, recent),
+            "linear": self.targets @ (amounts.astype(np.float32) @ sources),
+            "linear_recent": self.targets @ (recent.astype(np.float32) @ sources),
+            "words": self.words.scores(items[wanted], history.recent[: len(items)][wanted])
+            + self.words.scores_of_texts(history.texts, history.recent[len(items) :]),
+            "categories": self.categories @ (recent.astype(np.float32) @ categories),
+            "of_its_time": self._of_its_time(np.concatenate([self.since[items], self._since(said)]), recent),
         }
         if self.vectors is not None:
-            found["interest"] = self.vectors @ self.users.state(self.vectors[items], history.behaviours, amounts)
-        return {**found, **self._static}
+            found["interest"] = self.vectors @ self._state(history, amounts)
+        return {**found, **self.of_items}
 
-    def _of_its_time(self, items: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """How near an item's beginning is to the mean one of the history's items: minus the years between; of an item whose beginning is unknown their mean."""
-        known = ~np.isnan(self.since[items])
+    def _alike(self, texts: Sequence[str]) -> np.ndarray:
+        """What a text that is no item's stands for beside its own words: the items that share most words with it, shares of 1 in all, float32 `[texts, m]`; zeros where
+        none shares any."""
+        shares = np.zeros((len(texts), len(self)), np.float32)
+        for row, text in enumerate(texts):
+            scores = self.words.scores_of_texts([text], np.ones(1))
+            best = np.argsort(-scores, kind="stable")[:ALIKE]
+            shares[row, best] = scores[best] / max(float(scores[best].sum()), 1e-9)
+        return shares
+
+    def _since(self, shares: np.ndarray) -> np.ndarray:
+        """The mean beginning of these shares of items `[texts, m]`, of those that have one; NaN where none has."""
+        dated = ~np.isnan(self.since)
+        sums = shares[:, dated].sum(axis=1)
+        return np.where(sums > 0.0, shares[:, dated] @ self.since[dated] / np.maximum(sums, 1e-9), np.nan)
+
+    def _state(self, history: History, amounts: np.ndarray) -> np.ndarray:
+        """The user's, float32 `[width]`; a text counts as an event of the first behaviour."""
+        vectors, behaviours = self.vectors[history.items], history.behaviours
+        if history.texts:
+            if self.encode is None:
+                raise InputError("this recommender has no text tower for texts that are no item's", mend="export it again, or give items")
+            vectors = np.concatenate([vectors, self.encode(history.texts)])
+            behaviours = np.concatenate([behaviours, np.zeros(len(history.texts), np.int64)])
+        return self.users.state(vectors, behaviours, amounts)
+
+    def _of_its_time(self, since: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """How near an item's beginning is to the mean one `[n]` of the history's: minus the years between; of an item whose beginning is unknown their mean."""
+        known = ~np.isnan(since)
         if not weights[known].sum() > 0.0:
             return np.zeros(len(self), np.float32)
-        mean = np.average(self.since[items][known], weights=weights[known])
-        apart = np.abs(self.since - mean) / (365.25 * DAY)
+        mean = np.average(since[known], weights=weights[known])
+        apart = np.abs(self.since - mean) / YEAR
         return -np.where(np.isnan(apart), np.nanmean(apart), apart).astype(np.float32)

@@ -13,12 +13,16 @@ from tfarch.config import TrainConfig
 from tfarch.data.batches import plan_in_order
 from tfarch.data.behaviour import Interactions
 from tfarch.data.sequences import ItemSequences
+from tfarch.data.states import States
 from tfarch.data.tokens import Tokens
-from tfarch.models.interest import InterestSpec, build_interest, item_tower
+from tfarch.models.encoder import body, text_inputs, token_states
+from tfarch.models.interest import InterestSpec, build_interest, item_tower, text_tower
+from tfarch.models.spec import EncoderSpec
 from tfarch.models.weights import get_weights, named_variables, set_weights
 from tfarch.runtime.signals import UNWANTED
 from tfarch.runtime.user_tower import OF_USERS, UserTower
 from tfarch.training.callbacks import Callback
+from tfarch.training.inference import Forward
 from tfarch.training.objectives import next_item_objective
 from tfarch.training.trainer import Trained, Trainer
 
@@ -43,7 +47,7 @@ def train_interest(
     callbacks: Sequence[Callback] = (),
     evaluate: Callable[[Interest], dict[str, float]] | None = None,
 ) -> Trained:
-    """Trains the model of structure `spec`, its encoder from `weights` (empty: random ones).
+    """Trains the model of structure `spec`, its encoder from `weights` (empty: random ones); `sequences` have the states of the layers that stay as they are, where there are some.
 
     Args:
         counts: events of each item that are learned from, `[items]`.
@@ -59,7 +63,7 @@ def train_interest(
     def build() -> tf.keras.Model:
         model = build_interest(spec, items, dropout=dropout, temperature=temperature, seed=seed)
         if weights:
-            set_weights(model, weights, optional=OWN)
+            set_weights(model, _above(weights, model, spec), optional=OWN)
         if spec.ids:
             named_variables(model)["item_ids/counts"].assign(counts.astype(np.float32))
         return model
@@ -71,8 +75,14 @@ def train_interest(
     return trainer.fit(build, next_item_objective, sequences, metrics, layers=spec.encoder.layers)
 
 
-def sequences_of(log: Interactions, tokens: Tokens, liked: float, *, longest: int = LONGEST) -> ItemSequences:
-    """The stretches of a log's users, `tokens` being those of its items' texts: what was wanted is history and is to be foretold, what was not counts less as both.
+def _above(weights: Weights, model: tf.keras.Model, spec: InterestSpec) -> Weights:
+    """Without those of the layers whose states the model is given."""
+    own = named_variables(model)
+    return weights if spec.below is None else {name: value for name, value in weights.items() if name in own}
+
+
+def sequences_of(log: Interactions, tokens: Tokens | States, liked: float, *, longest: int = LONGEST) -> ItemSequences:
+    """The stretches of a log's users, `tokens` being of its items' texts: what was wanted is history and is to be foretold, what was not counts less as both.
 
     Args:
         liked: value from which on an event is what its user wanted.
@@ -88,27 +98,56 @@ class Interest:
 
     vectors: of all items, of length 1, float32 `[items, width]`.
     users: makes the state of one.
+    spec, weights: of the model.
     """
 
     vectors: np.ndarray
     users: UserTower
+    spec: InterestSpec
+    weights: Weights
 
     @classmethod
-    def of(cls, spec: InterestSpec, weights: Weights, tokens: Tokens) -> Interest:
-        """By the weights of `build_interest`, of items with these texts."""
+    def of(cls, spec: InterestSpec, weights: Weights, tokens: Tokens | States) -> Interest:
+        """By the weights of `build_interest` (and of what is below it), of items with these texts."""
         tower = item_tower(spec)
         set_weights(tower, {name: weights[name] for name in named_variables(tower)})
         vectors = vectors_of(tower, tokens, np.arange(len(tokens), dtype=np.int32))
-        return cls(vectors, UserTower({name: value for name, value in weights.items() if name.startswith(OF_USERS)}, spec.heads))
+        users = UserTower({name: value for name, value in weights.items() if name.startswith(OF_USERS)}, spec.heads)
+        return cls(vectors, users, spec, weights)
+
+    def text_tower(self) -> tf.keras.Model:
+        """See `tfarch.models.interest.text_tower`."""
+        tower = text_tower(self.spec)
+        set_weights(tower, {name: self.weights[name] for name in named_variables(tower)})
+        return tower
 
     def state(self, items: np.ndarray, behaviours: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Of a user after all events of his history, float32 `[width]`; zeros where there is none."""
         return self.users.state(self.vectors[items.astype(np.int64)], behaviours, amounts)
 
 
-def vectors_of(tower: tf.keras.Model, tokens: Tokens, items: np.ndarray, *, batch_size: int = 64) -> np.ndarray:
+def states_of(spec: EncoderSpec, weights: Weights, tokens: Tokens, below: int, *, batch_size: int = 64) -> States:
+    """What the first `below` layers of an encoder with these weights make of n texts; where these are all of them, one vector of each text."""
+    inputs = text_inputs()
+    whole = below == spec.layers
+    model = tf.keras.Model(inputs, body(spec, inputs) if whole else token_states(spec, inputs, until=below))
+    set_weights(model, {name: weights[name] for name in named_variables(model)})
+    if whole:
+        return States(Forward(model)(tokens, batch_size=batch_size).astype(np.float16), np.arange(len(tokens) + 1))
+    values = np.empty((len(tokens.ids), spec.width), np.float16)
+    run = tf.function(
+        lambda inputs: model(inputs), input_signature=[{name: tf.TensorSpec(*each) for name, each in tokens.signature().items()}]
+    )
+    for batch in plan_in_order(tokens.lengths, batch_size):
+        found = run(tokens.padded(batch.rows, batch.length)).numpy()
+        for row, states in zip(batch.rows, found, strict=True):
+            values[tokens.offsets[row] : tokens.offsets[row + 1]] = states[: tokens.lengths[row]]
+    return States(values, tokens.offsets)
+
+
+def vectors_of(tower: tf.keras.Model, tokens: Tokens | States, items: np.ndarray, *, batch_size: int = 64) -> np.ndarray:
     """An item tower's vectors float32 `[n, width]` of n texts and item numbers int32 `[n]`, -1 for an item without."""
-    signature = {name: tf.TensorSpec((None, None), tf.int32) for name in ("ids", "mask", "segment_ids")}
+    signature = {name: tf.TensorSpec(shape, kind) for name, (shape, kind) in tokens.signature().items()}
     run = tf.function(lambda inputs: tower(inputs), input_signature=[{**signature, "items": tf.TensorSpec((None,), tf.int32)}])
     found = np.empty((len(tokens), tower.output_shape[-1]), np.float32)
     for batch in plan_in_order(tokens.lengths, batch_size):

@@ -80,8 +80,8 @@ def _in_one_pass(optimizer: type[tf.keras.optimizers.Optimizer]) -> type[tf.kera
 def optimizer_for(settings: TrainConfig, variables: Sequence[tf.Variable], layers: int) -> tf.keras.optimizers.Optimizer:
     """The optimizer that `settings` name, built for `variables`; the learning rate is set from outside at each step.
 
-    Layer-wise decay (Howard and Ruder 2018; Clark et al. 2020): the head learns at the full rate, layer i of n at `layer_decay^(n - i)`, the
-    embeddings at `layer_decay^(n + 1)`.
+    Layer-wise decay (Howard and Ruder 2018; Clark et al. 2020): what stands above the encoder learns at the full rate, its layer i of n at
+    `encoder_rate * layer_decay^(n - i)`, the embeddings at `encoder_rate * layer_decay^(n + 1)`.
     """
     kinds = {
         "adamw": (_in_one_pass(tf.keras.optimizers.AdamW), {"weight_decay": settings.weight_decay, "epsilon": 1e-8}),
@@ -91,8 +91,9 @@ def optimizer_for(settings: TrainConfig, variables: Sequence[tf.Variable], layer
     kind, options = kinds[settings.optimizer]
     # jit_compile only concerns the update itself; the whole step is compiled where train.xla asks for it.
     optimizer = _with_rates(kind)(learning_rate=settings.learning_rate, jit_compile=False, **options)
-    if settings.layer_decay != 1.0:
-        optimizer.factors = {optimizer._var_key(variable): settings.layer_decay ** _depth(variable.name, layers) for variable in variables}
+    if settings.layer_decay != 1.0 or settings.encoder_rate != 1.0:
+        depths = {optimizer._var_key(variable): _depth(variable.name, layers) for variable in variables}
+        optimizer.factors = {key: (settings.encoder_rate if depth else 1.0) * settings.layer_decay**depth for key, depth in depths.items()}
     if settings.optimizer == "adamw":
         optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if variable.shape.rank < 2])
     optimizer.build(variables)

@@ -7,6 +7,7 @@ model is asked for, one that knows the first half of the events serves all these
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -28,6 +29,14 @@ ALTERNATIVES = 100  # items that each one that was taken is compared with
 _MOST_ROWS = 4_000
 _PENALTY = 1e-3
 _VALUES = 5.0  # events of mean value that an item's own mean is drawn to
+
+
+@dataclass(frozen=True)
+class Learned:
+    """interest: what the recommender's interest model says, where it has one."""
+
+    recommender: Recommender
+    interest: Interest | None
 
 
 def history_of(log: Interactions, rows: np.ndarray, liked: float) -> History:
@@ -73,27 +82,31 @@ def learn(
     moment: float,
     liked: float,
     *,
+    rank: int = RANK,
+    l2: float = L2,
     interest: Callable[[Interactions], Interest] | None = None,
     seed: int = 0,
-) -> Recommender:
+) -> Learned:
     """What the events up to a moment say, ready to recommend.
 
     Args:
         liked: value from which on an event is what its user wanted.
+        rank, l2: of the item factors (see `item_factors`).
         interest: trains an interest model on a log; None: there is none.
     """
     before, words = log.select(np.arange(np.searchsorted(log.times, moment, "right"))), SharedWords.of(catalogue.texts)
     rng, tables = np.random.default_rng(seed), []
     known = None if interest is None else interest(before.select(before.times <= np.quantile(before.times, HALF)))
     for fold, at in _earlier(before, HALF if interest else 0.0):
-        signals = signals_at(before, catalogue, at, words=words, interest=known)
+        signals = signals_at(before, catalogue, at, rank=rank, l2=l2, words=words, interest=known)
         for query in fold.queries:
             tables += _compared(signals, before, query, liked, rng)
     known = None if interest is None else interest(before)
-    signals = signals_at(before, catalogue, moment, words=words, interest=known)
+    signals = signals_at(before, catalogue, moment, rank=rank, l2=l2, words=words, interest=known)
     names = tuple(signals.of(History(*(np.zeros(0, np.int64),) * 3)))
     ranker = Ranker(names, _weights(tables, 2 * len(names) + 1, rng))
-    return Recommender(signals, ranker, catalogue.ids, catalogue.titles, log.behaviour_names, liked)
+    recommender = Recommender(signals, ranker, catalogue.ids, catalogue.titles, log.behaviour_names, _category_names(catalogue), liked)
+    return Learned(recommender, known)
 
 
 def _earlier(before: Interactions, least: float) -> Iterator[tuple[Fold, float]]:
@@ -132,9 +145,13 @@ def _weights(tables: Sequence[np.ndarray], count: int, rng: np.random.Generator)
     return conditional_logit(np.stack([tables[row] for row in chosen]), np.zeros(len(chosen), np.int64), np.full(count, _PENALTY))
 
 
+def _category_names(catalogue: Catalogue) -> tuple[str, ...]:
+    return tuple(sorted({name for each in catalogue.categories for name in each}))
+
+
 def _shares(catalogue: Catalogue) -> np.ndarray:
     """Of each item the category's share, rows of length 1, or 0: float32 `[items, categories]`."""
-    names = {name: number for number, name in enumerate(sorted({name for each in catalogue.categories for name in each}))}
+    names = {name: number for number, name in enumerate(_category_names(catalogue))}
     table = np.zeros((len(catalogue), max(1, len(names))), np.float32)
     for item, each in enumerate(catalogue.categories):
         table[item, [names[name] for name in each]] = 1.0

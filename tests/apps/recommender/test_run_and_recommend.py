@@ -1,8 +1,11 @@
 """`run` leaves a bundle and a report, and `recommend` shows users what they like, and why."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from apps.recommender.app import APP
 from tests.tiny_behaviour import write_files
@@ -96,6 +99,45 @@ def test_similar_items_are_of_its_kind(place, capsys):
         assert (line["item"], line["title"]) == (str(number), f"Thing {number}")
         assert sum(int(each["item"]) % 4 == number % 4 for each in line["items"]) >= 4
         assert str(number) not in {each["item"] for each in line["items"]}
+
+
+def test_what_somebody_wants_can_be_told_in_words(place, capsys):
+    code, out, _ = recommend(capsys, place, "--history-text", "violin and cello", "a piano", "-k", "5", "--json")
+    assert code == 0
+    assert sum(int(each["item"]) % 4 == 0 for each in json.loads(out)["items"]) >= 4
+    code, out, _ = recommend(capsys, place, "--history", "1", "--history-text", "football", "-k", "5", "--json")
+    assert sum(int(each["item"]) % 4 == 1 for each in json.loads(out)["items"]) >= 4
+
+
+def test_the_exported_files_recommend_the_same(place, capsys):
+    bundle = load_recommender(place / "run" / "bundle")
+    found = bundle.recommend(bundle.history(["2", "6", "10"]), k=5)
+    run = Interpreter(model_path=str(place / "run" / "bundle" / "recommender.tflite")).get_signature_runner("serving_default")
+    numbers = np.array([bundle.number(item) for item in ("2", "6", "10")], np.int32)
+    told = run(items=numbers, wanted=np.ones(3, np.float32), behaviours=np.zeros(3, np.int32), k=np.int32(5))
+    assert [bundle.ids[number] for number in told["items"]] == [each.item for each in found]
+    np.testing.assert_allclose(told["scores"], [each.score for each in found], rtol=1e-3)
+    assert (place / "run" / "bundle" / "saved_model" / "1" / "saved_model.pb").is_file()
+
+
+def test_new_items_are_recommended_without_learning_again(place, tmp_path, capsys):
+    shutil.copytree(place / "run" / "bundle", tmp_path / "bundle")
+    items = "item,title,description,category\nnew-1,Nocturnes,piano violin cello,piano\nnew-2,Cup final,football goal,football\n5,Thing five,castle dragon,\n"
+    (tmp_path / "new.csv").write_text(items, encoding="utf-8")
+    update = ["update-items", "--bundle", str(tmp_path / "bundle"), "--items", str(tmp_path / "new.csv")]
+    assert cli.main(APP, update) == 0
+    assert "2 items came to" in capsys.readouterr().out
+    verify_bundle(tmp_path / "bundle")
+    found = load_recommender(tmp_path / "bundle")
+    assert (len(found.ids), found.titles[found.number("5")]) == (362, "Thing five")
+    arguments = ["recommend", "--bundle", str(tmp_path / "bundle"), "--history-text", "violin", "--allow", "new-1,new-2", "--json"]
+    assert cli.main(APP, arguments) == 0
+    assert [each["item"] for each in json.loads(capsys.readouterr().out)["items"]] == ["new-1", "new-2"]
+    run = Interpreter(model_path=str(tmp_path / "bundle" / "recommender.tflite")).get_signature_runner("serving_default")
+    told = run(items=np.array([0], np.int32), wanted=np.ones(1, np.float32), behaviours=np.zeros(1, np.int32), k=np.int32(362))
+    assert 361 in told["items"]
+    assert cli.main(APP, [*update[:-1], str(tmp_path / "no.csv")]) == 2
+    assert "no.csv: cannot be read" in capsys.readouterr().err
 
 
 def test_somebody_new_gets_what_is_wanted_by_all(place, capsys):

@@ -1,0 +1,90 @@
+"""From the settings to what is learned of a log."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from apps.recommender.settings import InterestSettings, RecommenderSettings
+from tfarch.config import ModelConfig, TrainConfig
+from tfarch.data.behaviour import Catalogue, Interactions
+from tfarch.data.states import States
+from tfarch.data.tokens import Tokens, tokenise
+from tfarch.errors import InputError
+from tfarch.models import start_from
+from tfarch.models.interest import InterestSpec
+from tfarch.runtime.tokeniser import Tokeniser
+from tfarch.training.interest import Interest, sequences_of, states_of, train_interest
+from tfarch.training.recommender import Learned, learn
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Of a catalogue, as an interest model takes them: its structure, the weights its text tower starts from (of all layers), and what it is given."""
+
+    spec: InterestSpec
+    weights: dict[str, np.ndarray]
+    tokeniser: Tokeniser
+    given: Tokens | States
+    provenance: dict[str, str]
+
+
+class Learner:
+    """Learns from logs of one catalogue.
+
+    Args:
+        liked: value from which on an event is what its user wanted.
+
+    Raises:
+        InputError: a setting cannot hold.
+    """
+
+    def __init__(self, settings: RecommenderSettings, catalogue: Catalogue, liked: float):
+        self.settings, self.catalogue, self.liked = settings, catalogue, liked
+        self.texts = None if settings.interest.structure == "none" else _texts(settings.interest, catalogue)
+
+    def learn(self, log: Interactions, moment: float) -> Learned:
+        """What the events up to a moment say, ready to recommend."""
+        factors = self.settings.factors
+        return learn(
+            log,
+            self.catalogue,
+            moment,
+            self.liked,
+            rank=factors.rank,
+            l2=factors.l2,
+            interest=None if self.texts is None else self._interest,
+            seed=self.settings.seed,
+        )
+
+    def _interest(self, log: Interactions) -> Interest:
+        own = self.settings.interest
+        train = TrainConfig(
+            epochs=own.epochs,
+            batch_size=own.batch_size,
+            learning_rate=own.learning_rate,
+            encoder_rate=own.encoder_rate,
+            freeze=[],
+            monitor="last",
+            precision="float32",
+        )
+        spec = dataclasses.replace(self.texts.spec, behaviours=len(log.behaviour_names))
+        sequences = sequences_of(log, self.texts.given, self.liked)
+        done = train_interest(spec, self.texts.weights, sequences, log.counts(), train, seed=self.settings.seed)
+        return Interest.of(spec, {**self.texts.weights, **done.weights}, self.texts.given)
+
+
+def _texts(settings: InterestSettings, catalogue: Catalogue) -> Texts:
+    own = {"width": settings.width, "user_tower": settings.user_tower, "ids": len(catalogue) if settings.ids else 0}
+    averaged = {"structure": "averaged", "averaged_width": settings.width, "vocabulary": settings.vocabulary}
+    start = start_from(ModelConfig(**(averaged if settings.structure == "averaged" else {})), catalogue.texts)
+    tokens = tokenise(catalogue.texts, start.tokeniser, settings.max_length)
+    if settings.structure == "averaged":
+        return Texts(InterestSpec(start.spec, **own), start.weights, start.tokeniser, tokens, start.provenance)
+    below = start.spec.layers - settings.layers
+    if below < 0:
+        raise InputError(f"interest.layers={settings.layers}: the encoder has {start.spec.layers}")
+    given = states_of(start.spec, start.weights, tokens, below)
+    return Texts(InterestSpec(start.spec, below, **own), start.weights, start.tokeniser, given, start.provenance)
