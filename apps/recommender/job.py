@@ -26,9 +26,10 @@ from tfarch.runtime.recommender import Recommender
 
 if TYPE_CHECKING:
     from apps.recommender.learner import Learner
-    from tfarch.training.recommender import Learned
+    from tfarch.training.interest import Interest, Weights
 
 TEXT_TOWER, VOCABULARY = "text_tower.tflite", "vocab.txt"
+INTEREST = "interest.safetensors"
 OURS, POPULAR = "recommender", "popular"
 
 
@@ -54,7 +55,7 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
         say(f"learning from all {len(source.log):,} events")
         learned = learner.learn(source.log, float(source.log.times[-1]))
         say("writing the bundle")
-        _write(folder, settings, learner, learned, source)
+        write_run(folder, settings, learner, learned.recommender, learned.interest, source)
         report = {
             "task": RECOMMENDATION,
             "data": {
@@ -112,19 +113,31 @@ def _ask(log: Interactions, fold: Fold, liked: float, ours: Recommender, found: 
         found[POPULAR].add(query.user, counts.astype(np.float64), **asked)
 
 
-def _write(folder: RunFolder, settings: RecommenderSettings, learner: Learner, learned: Learned, source: Source) -> None:
+def write_run(
+    folder: RunFolder, settings: RecommenderSettings, learner: Learner, recommender: Recommender, interest: Interest | None, source: Source
+) -> None:
+    """Writes the bundle, and the interest model for runs that go on from here (`fit-more`)."""
     from tfarch.export.recommender import recommender_files, text_tower_file
 
     export = settings.export
     with tempfile.TemporaryDirectory() as scratch:
         wanted = {"tflite": export.tflite, "saved_model": export.saved_model}
-        files, described = recommender_files(learned.recommender, Path(scratch), int8=export.index == "int8", **wanted)
+        files, described = recommender_files(recommender, Path(scratch), int8=export.index == "int8", **wanted)
         described["task"] = RECOMMENDATION
         described["provenance"] = {"data": {"name": source.name, "licence": source.licence, "sha256": source.sha256}}
-        if learned.interest is not None:
+        if interest is not None:
             tokeniser = learner.texts.tokeniser
-            files[TEXT_TOWER] = text_tower_file(learned.interest.text_tower(), export.text_tower)
+            files[TEXT_TOWER] = text_tower_file(interest.text_tower(), export.text_tower)
             files[VOCABULARY] = "".join(f"{piece}\n" for piece in tokeniser.vocabulary)
             tokens = {"tokeniser": {**tokeniser.as_dict(), "file": VOCABULARY}, "max_length": settings.interest.max_length}
             described["text_tower"] = {"file": TEXT_TOWER, **tokens, "provenance": learner.texts.provenance}
         write_bundle(folder.bundle, described, files)
+    if interest is not None:
+        interest.write(folder.path / INTEREST)
+
+
+def read_interest(run: Path) -> Weights | None:
+    """The weights of a run's interest model; None where it has none."""
+    from tfarch.models.weights import load_weights
+
+    return load_weights(run / INTEREST) if (run / INTEREST).is_file() else None

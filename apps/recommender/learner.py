@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from tfarch.errors import InputError
 from tfarch.models import start_from
 from tfarch.models.interest import InterestSpec
 from tfarch.runtime.tokeniser import Tokeniser
-from tfarch.training.interest import Interest, sequences_of, states_of, train_interest
+from tfarch.training.interest import Interest, Weights, sequences_of, states_of, train_interest
 from tfarch.training.recommender import Learned, learn
 
 
@@ -36,14 +37,15 @@ class Learner:
 
     Args:
         liked: value from which on an event is what its user wanted.
+        tokeniser: of averaged embeddings that were trained before; none: it is trained on the catalogue's texts.
 
     Raises:
         InputError: a setting cannot hold.
     """
 
-    def __init__(self, settings: RecommenderSettings, catalogue: Catalogue, liked: float):
+    def __init__(self, settings: RecommenderSettings, catalogue: Catalogue, liked: float, *, tokeniser: Tokeniser | None = None):
         self.settings, self.catalogue, self.liked = settings, catalogue, liked
-        self.texts = None if settings.interest.structure == "none" else _texts(settings.interest, catalogue)
+        self.texts = None if settings.interest.structure == "none" else _texts(settings.interest, catalogue, tokeniser)
 
     def learn(self, log: Interactions, moment: float) -> Learned:
         """What the events up to a moment say, ready to recommend."""
@@ -55,14 +57,21 @@ class Learner:
             self.liked,
             rank=factors.rank,
             l2=factors.l2,
-            interest=None if self.texts is None else self._interest,
+            interest=None if self.texts is None else self.interest,
             seed=self.settings.seed,
         )
 
-    def _interest(self, log: Interactions) -> Interest:
+    def interest(self, log: Interactions, *, start: Weights | None = None, after: float = -math.inf, epochs: int | None = None) -> Interest:
+        """An interest model of a log.
+
+        Args:
+            start: weights that it starts from; none: of its text tower alone.
+            after: only later events are to be foretold.
+            epochs: none: the settings'.
+        """
         own = self.settings.interest
         train = TrainConfig(
-            epochs=own.epochs,
+            epochs=epochs or own.epochs,
             batch_size=own.batch_size,
             learning_rate=own.learning_rate,
             encoder_rate=own.encoder_rate,
@@ -71,20 +80,22 @@ class Learner:
             precision="float32",
         )
         spec = dataclasses.replace(self.texts.spec, behaviours=len(log.behaviour_names))
-        sequences = sequences_of(log, self.texts.given, self.liked)
-        done = train_interest(spec, self.texts.weights, sequences, log.counts(), train, seed=self.settings.seed)
-        return Interest.of(spec, {**self.texts.weights, **done.weights}, self.texts.given)
+        weights = {**self.texts.weights, **(start or {})}
+        sequences = sequences_of(log, self.texts.given, self.liked, after=after)
+        done = train_interest(spec, weights, sequences, log.counts(), train, seed=self.settings.seed)
+        return Interest.of(spec, {**weights, **done.weights}, self.texts.given)
 
 
-def _texts(settings: InterestSettings, catalogue: Catalogue) -> Texts:
+def _texts(settings: InterestSettings, catalogue: Catalogue, tokeniser: Tokeniser | None) -> Texts:
     own = {"width": settings.width, "user_tower": settings.user_tower, "ids": len(catalogue) if settings.ids else 0}
     averaged = {"structure": "averaged", "averaged_width": settings.width, "vocabulary": settings.vocabulary}
     start = start_from(ModelConfig(**(averaged if settings.structure == "averaged" else {})), catalogue.texts)
-    tokens = tokenise(catalogue.texts, start.tokeniser, settings.max_length)
     if settings.structure == "averaged":
-        return Texts(InterestSpec(start.spec, **own), start.weights, start.tokeniser, tokens, start.provenance)
+        tokeniser = tokeniser or start.tokeniser
+        spec = InterestSpec(dataclasses.replace(start.spec, vocabulary=len(tokeniser)), **own)
+        return Texts(spec, {}, tokeniser, tokenise(catalogue.texts, tokeniser, settings.max_length), start.provenance)
     below = start.spec.layers - settings.layers
     if below < 0:
         raise InputError(f"interest.layers={settings.layers}: the encoder has {start.spec.layers}")
-    given = states_of(start.spec, start.weights, tokens, below)
+    given = states_of(start.spec, start.weights, tokenise(catalogue.texts, start.tokeniser, settings.max_length), below)
     return Texts(InterestSpec(start.spec, below, **own), start.weights, start.tokeniser, given, start.provenance)

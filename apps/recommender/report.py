@@ -20,3 +20,22 @@ def views_table(report: dict[str, Any]) -> str:
     rows.append(["queries", *(f"{report['variants'][0]['metrics'][view]['queries']:,}" for view in views)])
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [heads, *rows])
+
+
+def moved_text(report: dict[str, Any]) -> str:
+    """What `fit-more` found, for people."""
+    moved, lines = report["moved"], [f"newer: {report['events']:,} events, {report['users']:,} users, {report['items']:,} items"]
+    if forecast := report["forecast"]:
+        for view, (mean, low, high) in forecast["difference"].items():
+            before, after = (forecast[name][view]["ndcg_at_10"] for name in ("as_it_was", "gone_on"))
+            lines.append(f"{_TOLD[view]}: NDCG@10 {before:.4f} as it was, {after:.4f} gone on ({mean:+.4f}, {low:+.4f} to {high:+.4f})")
+    else:
+        lines.append("nobody has enough newer events for telling whether they help")
+    if "vectors" in moved:
+        far = ", ".join(f"{title} {cosine:.2f}" for title, cosine in moved["vectors"]["farthest"][:3])
+        lines.append(f"items' vectors: cosine with before {moved['vectors']['mean_cosine']:.3f} in the mean; farthest: {far}")
+    if moved["rising"]:
+        lines.append("rising: " + ", ".join(f"{title} +{count}" for title, count in moved["rising"][:3]))
+    if moved["lists"]["users"]:
+        lines.append(f"lists: {100 * moved['lists']['same']:.0f} % of the first ten items are the same ({moved['lists']['users']:,} users)")
+    return "\n".join(lines)

@@ -202,10 +202,36 @@ def _update(options: argparse.Namespace, settings: RecommenderSettings) -> int:
     return 0
 
 
+def _fit_more_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"the run that goes on (default {DEFAULT_OUT})")
+    parser.add_argument("--interactions", required=True, metavar="FILE", help="newer events, columns as for run")
+    parser.add_argument("--items", metavar="FILE", help="new items, or items with new texts")
+    for name, default in COLUMNS.items():
+        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"column that holds the {name} (default {default})")
+    parser.add_argument("--epochs", type=int, default=2, metavar="N", help="passes of the interest model over the newer events (default 2)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new run")
+
+
+def _fit_more(options: argparse.Namespace, settings: RecommenderSettings) -> int:
+    from tfarch.quiet import start_tensorflow
+
+    start_tensorflow()
+    from apps.recommender.fit_more import fit_more
+    from apps.recommender.report import moved_text
+
+    command = shlex.join(["python", "-m", "apps.recommender", *sys.argv[1:]])
+    report = fit_more(options.run, _with_data(settings, options), options.out, options.epochs, command)
+    print(json.dumps(report, ensure_ascii=False) if options.json else moved_text(report))
+    if not options.json:
+        print(f"\nwhat ships   {options.out / 'bundle'}\nfigures      {options.out / 'report.json'}")
+    return 0
+
+
 VERBS = (
     Verb("run", "the whole main job: check, learn, measure, write the bundle and the report", _run_options, _run),
     Verb("check", "look at the data: items without text, users with one event, events out of time, repetitions", _data_options, _check),
     Verb("recommend", "the best next items for a user of the log, or for who has had some items", _recommend_options, _recommend),
     Verb("similar", "the items that are most like one", _similar_options, _similar),
     Verb("update-items", "new items for a bundle: their texts are encoded and indexed, nothing is learned again", _update_options, _update),
+    Verb("fit-more", "a run goes on with newer events, from where it ended, and tells what moved", _fit_more_options, _fit_more),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from tfarch.runtime.recommender import Recommender
 from tfarch.runtime.signals import Signals
 
 
-@dataclass(frozen=True)
-class NewItem:
+class NewItem(NamedTuple):
     """since: when it came into being, seconds since 1970; NaN: unknown."""
 
     id: str

@@ -272,10 +272,18 @@ def _text_tower(bundle: Bundle, verify: bool) -> Callable[[Sequence[str]], np.nd
 
     def encode(texts: Sequence[str]) -> np.ndarray:
         if not opened:
-            for name in (described["file"], described["tokeniser"]["file"]):
-                check_file(bundle, name, verify=verify)
-            tokeniser = Tokeniser.from_file(bundle.path(described["tokeniser"]["file"]), **flags_of(described["tokeniser"]))
-            opened.append(Network(bundle.path(described["file"]), tokeniser, described["max_length"]))
+            file = check_file(bundle, described["file"], verify=verify)
+            opened.append(Network(file, text_tokeniser(bundle, verify=verify), described["max_length"]))
         return opened[0].of_texts(texts, (VECTOR,))[0]
 
     return encode
+
+
+def text_tokeniser(bundle: Bundle, *, verify: bool = True) -> Tokeniser:
+    """That of the bundle's text tower.
+
+    Raises:
+        BundleError: its file is missing or damaged.
+    """
+    described = bundle.description["text_tower"]["tokeniser"]
+    return Tokeniser.from_file(check_file(bundle, described["file"], verify=verify), **flags_of(described))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tfarch.data.tokens import Tokens
 from tfarch.models.encoder import body, text_inputs, token_states
 from tfarch.models.interest import InterestSpec, build_interest, item_tower, text_tower
 from tfarch.models.spec import EncoderSpec
-from tfarch.models.weights import get_weights, named_variables, set_weights
+from tfarch.models.weights import get_weights, named_variables, save_weights, set_weights
 from tfarch.runtime.signals import UNWANTED
 from tfarch.runtime.user_tower import OF_USERS, UserTower
 from tfarch.training.callbacks import Callback
@@ -81,14 +82,17 @@ def _above(weights: Weights, model: tf.keras.Model, spec: InterestSpec) -> Weigh
     return weights if spec.below is None else {name: value for name, value in weights.items() if name in own}
 
 
-def sequences_of(log: Interactions, tokens: Tokens | States, liked: float, *, longest: int = LONGEST) -> ItemSequences:
+def sequences_of(
+    log: Interactions, tokens: Tokens | States, liked: float, *, after: float = -math.inf, longest: int = LONGEST
+) -> ItemSequences:
     """The stretches of a log's users, `tokens` being of its items' texts: what was wanted is history and is to be foretold, what was not counts less as both.
 
     Args:
         liked: value from which on an event is what its user wanted.
+        after: only events later than that are to be foretold; those before are history.
     """
     wanted = log.values >= liked
-    amounts, foretold = np.where(wanted, 1.0, UNWANTED), np.where(wanted, 1.0, FORETOLD)
+    amounts, foretold = np.where(wanted, 1.0, UNWANTED), np.where(log.times > after, np.where(wanted, 1.0, FORETOLD), 0.0)
     return ItemSequences.of(tokens, log.of_users(), log.items, log.behaviours, amounts, foretold, longest=longest)
 
 
@@ -105,6 +109,15 @@ class Interest:
     users: UserTower
     spec: InterestSpec
     weights: Weights
+
+    def write(self, file: Path) -> None:
+        """Writes the weights, but for those of the layers below.
+
+        Raises:
+            TfarchError: the disk is full or the folder cannot be written.
+        """
+        own = named_variables(build_interest(self.spec, 1))
+        save_weights({name: value for name, value in self.weights.items() if name in own}, file)
 
     @classmethod
     def of(cls, spec: InterestSpec, weights: Weights, tokens: Tokens | States) -> Interest:
@@ -124,6 +137,31 @@ class Interest:
     def state(self, items: np.ndarray, behaviours: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Of a user after all events of his history, float32 `[width]`; zeros where there is none."""
         return self.users.state(self.vectors[items.astype(np.int64)], behaviours, amounts)
+
+
+def rearranged(
+    weights: Weights, old: tuple[Sequence[str], Sequence[str]], new: tuple[Sequence[str], Sequence[str]], counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The weights of a model for other items and behaviours, each the ids and names of both: what is in both keeps its own, what is new starts with nothing.
+
+    Args:
+        counts: events of each new item that are learned from.
+    """
+    items, behaviours = (_places(before, after) for before, after in zip(old, new, strict=True))
+    of_items = ("item_ids/table", "sampling/seen")
+    found = dict(weights)
+    for names, places in ((of_items, items), (("event_weights/logs",), behaviours)):
+        for name in names:
+            if name in weights:
+                found[name] = np.zeros((len(places), *weights[name].shape[1:]), np.float32)
+                found[name][places >= 0] = weights[name][places[places >= 0]]
+    return {**found, "item_ids/counts": counts.astype(np.float32)} if "item_ids/table" in weights else found
+
+
+def _places(old: Sequence[str], new: Sequence[str]) -> np.ndarray:
+    """Where each of the new names stands among the old ones, -1 where it does not."""
+    places = {name: place for place, name in enumerate(old)}
+    return np.array([places.get(name, -1) for name in new], np.int64)
 
 
 def states_of(spec: EncoderSpec, weights: Weights, tokens: Tokens, below: int, *, batch_size: int = 64) -> States:

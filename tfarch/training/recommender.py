@@ -109,6 +109,22 @@ def learn(
     return Learned(recommender, known)
 
 
+def brought_up(
+    recommender: Recommender,
+    log: Interactions,
+    catalogue: Catalogue,
+    moment: float,
+    *,
+    rank: int = RANK,
+    l2: float = L2,
+    interest: Interest | None = None,
+) -> Recommender:
+    """A recommender with the signals of a later moment and the ranker that it had."""
+    signals = signals_at(log, catalogue, moment, rank=rank, l2=l2, interest=interest)
+    names, liked = _category_names(catalogue), recommender.liked
+    return Recommender(signals, recommender.ranker, catalogue.ids, catalogue.titles, log.behaviour_names, names, liked)
+
+
 def _earlier(before: Interactions, least: float) -> Iterator[tuple[Fold, float]]:
     """Windows of the events, from a quantile on, that a ranker can learn from, with their moments."""
     quantiles = [each for each in EARLIER if each >= least]

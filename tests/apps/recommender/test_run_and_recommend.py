@@ -140,6 +140,36 @@ def test_new_items_are_recommended_without_learning_again(place, tmp_path, capsy
     assert "no.csv: cannot be read" in capsys.readouterr().err
 
 
+def test_a_run_goes_on_with_newer_events_and_tells_what_moved(place, tmp_path, capsys):
+    rows = (place / "events.csv").read_text(encoding="utf-8").splitlines()
+    by_time = sorted(rows[1:], key=lambda row: float(row.split(",")[2]))
+    first, newer = by_time[: 4 * len(by_time) // 5], by_time[4 * len(by_time) // 5 :]
+    newer += [f"u99,{4 * number + 2},{float(by_time[-1].split(',')[2]) + number + 1},5" for number in range(5)]
+    for name, own in (("first.csv", first), ("newer.csv", newer)):
+        (tmp_path / name).write_text("\n".join([rows[0], *own]) + "\n", encoding="utf-8")
+    (tmp_path / "new.csv").write_text("item,title,description,category\nnew,Quartets,violin cello,piano\n", encoding="utf-8")
+    data = ["--interactions", str(tmp_path / "first.csv"), "--items", str(place / "items.csv")]
+    assert cli.main(APP, ["run", *data, "--out", str(tmp_path / "run"), *SETTINGS, "--set", "interest.epochs=4"]) == 0
+    more = ["fit-more", "--run", str(tmp_path / "run"), "--out", str(tmp_path / "more"), "--items", str(tmp_path / "new.csv")]
+    capsys.readouterr()
+    assert cli.main(APP, [*more, "--interactions", str(tmp_path / "newer.csv")]) == 0
+    assert f"newer: {len(newer):,} events, 1 users, 1 items" in capsys.readouterr().out
+    report = json.loads((tmp_path / "more" / "report.json").read_text(encoding="utf-8"))
+    assert 0.3 < report["moved"]["vectors"]["mean_cosine"] < 1.0
+    assert report["moved"]["lists"]["users"] == 61
+    before, after = (report["forecast"][name]["warm"] for name in ("as_it_was", "gone_on"))
+    assert before["queries"] == after["queries"] > 5
+    assert report["forecast"]["difference"]["warm"][0] == pytest.approx(after["ndcg_at_10"] - before["ndcg_at_10"]) != 0.0
+    assert len(report["moved"]["rising"]) == 10
+    verify_bundle(tmp_path / "more" / "bundle")
+    one, other = (load_recommender(tmp_path / name / "bundle") for name in ("run", "more"))
+    assert other.ids == (*one.ids, "new")
+    assert other.signals.counts[:, 0].sum() == len(by_time) + 5
+    assert other.ranker.weights.tolist() == one.ranker.weights.tolist()
+    assert cli.main(APP, [*more, "--interactions", str(tmp_path / "first.csv")]) == 2
+    assert "none of these events is newer" in capsys.readouterr().err
+
+
 def test_somebody_new_gets_what_is_wanted_by_all(place, capsys):
     code, out, _ = recommend(capsys, place, "--history", "", "--json")
     assert code == 0

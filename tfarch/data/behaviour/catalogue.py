@@ -44,3 +44,13 @@ class Catalogue:
         return Catalogue(
             (*self.ids, *added), (*self.titles, *nothing), (*self.texts, *nothing), (*self.categories, *((),) * len(added)), since
         )
+
+    def replaced_by(self, other: Catalogue) -> Catalogue:
+        """With the items of another one: those that are in both as they are there, those that are not after its own."""
+        places = {each: number for number, each in enumerate((*self.ids, *(each for each in other.ids if each not in set(self.ids))))}
+        rows: list[tuple] = [()] * len(places)
+        for catalogue in (self, other):
+            for row in zip(catalogue.ids, catalogue.titles, catalogue.texts, catalogue.categories, catalogue.since.tolist(), strict=True):
+                rows[places[row[0]]] = row
+        ids, titles, texts, categories, since = zip(*rows, strict=True)
+        return Catalogue(ids, titles, texts, categories, np.array(since))

@@ -75,6 +75,20 @@ class Interactions:
             names,
         )
 
+    def and_also(self, other: Interactions, *, item_ids: Sequence[str] = ()) -> Interactions:
+        """The events of both, each once: two of the same user, item, behaviour and time are one, with the value of the second.
+
+        Args:
+            item_ids: as for `of`.
+        """
+        columns: dict[tuple[str, str, str, float], float] = {}
+        for log in (self, other):
+            names = ([ids[number] for number in numbers] for ids, numbers in ((log.user_ids, log.users), (log.item_ids, log.items)))
+            behaviours = [log.behaviour_names[number] for number in log.behaviours]
+            columns |= dict(zip(zip(*names, behaviours, log.times.tolist(), strict=True), log.values.tolist(), strict=True))
+        users, items, behaviours, times = zip(*columns, strict=True)
+        return self.of(users, items, np.array(times), behaviours, np.array(list(columns.values())), item_ids=item_ids or self.item_ids)
+
     def select(self, rows: np.ndarray) -> Interactions:
         """The events at `rows`: places, rising, or bool `[n]`. Ids keep their numbers."""
         columns = {name: getattr(self, name)[rows] for name in ("users", "items", "behaviours", "values", "times")}
