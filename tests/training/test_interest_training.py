@@ -1,5 +1,6 @@
 """The interest model learns what follows what, on one replica or two, and says of items and users what it learned."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from tests.tiny_encoder import SPEC, randomise
 from tests.tiny_interest import ITEMS, TOKENS, rings, sequences
 from tfarch.config import TrainConfig
 from tfarch.data.batches import Batch
+from tfarch.data.behaviour import Interactions
 from tfarch.models.interest import InterestSpec, build_interest
 from tfarch.models.weights import get_weights
-from tfarch.training.interest import Interest, train_interest
+from tfarch.training.interest import OWN, Interest, rearranged, sequences_of, states_of, train_interest
 
 SETTINGS = TrainConfig(epochs=16, batch_size=8, learning_rate=2e-2, freeze=["position_embedding/*"], monitor="last", precision="float32")
 COUNTS = np.bincount(np.concatenate(rings()), minlength=ITEMS)
@@ -80,3 +82,60 @@ def test_two_replicas_learn_it_too():
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["replicas"] == 2
     assert told["losses"][-1] < 0.6 * told["losses"][0]
+
+
+@pytest.mark.parametrize("below", [0, 1, 2])
+def test_the_states_of_lower_layers_are_as_good_as_the_texts(below):
+    whole = InterestSpec(SPEC, width=8, ids=ITEMS)
+    weights = get_weights(randomise(build_interest(whole, ITEMS)))
+    upper = dataclasses.replace(whole, below=below)
+    states = states_of(SPEC, weights, TOKENS, below)
+    assert len(states.values) == (ITEMS if below == SPEC.layers else len(TOKENS.ids))
+    one, other = Interest.of(whole, weights, TOKENS), Interest.of(upper, weights, states)
+    np.testing.assert_allclose(one.vectors, other.vectors, atol=5e-3)  # float16
+    tower = other.text_tower()
+    text_alone = tower(TOKENS.padded(np.arange(ITEMS), 3))["text_vector"].numpy()
+    plain = Interest.of(dataclasses.replace(whole, ids=0), weights, TOKENS)
+    np.testing.assert_allclose(text_alone, plain.vectors, atol=1e-5)
+
+
+def test_only_the_layers_above_learn_where_states_are_given():
+    spec = InterestSpec(SPEC, below=1, width=8)
+    weights = {
+        name: value for name, value in get_weights(randomise(build_interest(InterestSpec(SPEC, width=8), ITEMS))).items() if "_" in name
+    }
+    encoder = {name: value for name, value in weights.items() if not name.startswith(OWN)}
+    data = dataclasses.replace(sequences(rings()), tokens=states_of(SPEC, encoder, TOKENS, 1))
+    trained = train_interest(spec, encoder, data, COUNTS, dataclasses.replace(SETTINGS, epochs=8, freeze=[]), seed=1, dropout=0.0)
+    assert {name for name in trained.weights if name.startswith(("layer_0", "token_", "position_"))} == set()
+    assert np.abs(trained.weights["layer_1_query/kernel"] - encoder["layer_1_query/kernel"]).max() > 1e-3
+    losses = [epoch["loss"] for epoch in trained.figures["history"]]
+    assert losses[-1] < losses[0]
+
+
+def test_weights_move_to_other_items_and_behaviours_by_their_names():
+    weights = {
+        "item_ids/table": np.array([[1.0], [2.0]]),
+        "item_ids/counts": np.array([5.0, 6.0]),
+        "sampling/seen": np.array([3.0, 4.0]),
+        "event_weights/logs": np.array([7.0]),
+        "x": np.ones(1),
+    }
+    found = rearranged(weights, (("a", "b"), ("click",)), (("b", "new", "a"), ("buy", "click")), np.array([9, 0, 8]))
+    assert found["item_ids/table"].tolist() == [[2.0], [0.0], [1.0]]
+    assert found["sampling/seen"].tolist() == [4.0, 0.0, 3.0]
+    assert found["item_ids/counts"].tolist() == [9.0, 0.0, 8.0]
+    assert found["event_weights/logs"].tolist() == [0.0, 7.0]
+    assert found["x"] is weights["x"]
+
+
+def test_only_later_events_are_foretold_where_that_is_asked():
+    log = Interactions.of(
+        ["u"] * 4,
+        ["0", "1", "2", "3"],
+        np.arange(4.0),
+        values=np.array([5.0, 1.0, 5.0, 1.0]),
+        item_ids=[str(item) for item in range(ITEMS)],
+    )
+    assert sequences_of(log, TOKENS, 4.0).wanted.tolist() == pytest.approx([1.0, 0.2, 1.0, 0.2])
+    assert sequences_of(log, TOKENS, 4.0, after=1.0).wanted.tolist() == pytest.approx([0.0, 0.0, 1.0, 0.2])

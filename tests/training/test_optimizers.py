@@ -87,6 +87,14 @@ def test_a_layer_decay_of_zero_trains_the_head_alone():
     assert {name.split("/")[0] for name, step in steps.items() if step} == {"head"}
 
 
+def test_the_encoder_may_learn_at_a_share_of_the_rate():
+    steps = moved(model_variables(), optimizer="sgd", encoder_rate=0.5)
+    assert {name.split("/")[0] for name, step in steps.items() if step == pytest.approx(RATE)} == {"head"}
+    assert all(step == pytest.approx(0.5 * RATE) for name, step in steps.items() if not name.startswith("head"))
+    both = moved(model_variables(), optimizer="sgd", encoder_rate=0.5, layer_decay=0.5)
+    assert both["layer_0_query/kernel:0"] == pytest.approx(RATE * 0.5 * 0.25)
+
+
 def test_without_layer_decay_all_move_alike():
     assert list(moved(model_variables(), optimizer="sgd").values()) == pytest.approx([RATE] * len(model_variables()))
 
