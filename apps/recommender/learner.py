@@ -17,8 +17,8 @@ from tfarch.errors import InputError
 from tfarch.models import start_from
 from tfarch.models.interest import InterestSpec
 from tfarch.runtime.tokeniser import Tokeniser
-from tfarch.training.interest import Interest, Weights, sequences_of, states_of, train_interest
-from tfarch.training.recommender import Learned, learn
+from tfarch.training.interest import Interest, Weights, sequences_of, states_of, train_interest, with_hard_negatives
+from tfarch.training.recommender import Learned, factors_of, learn
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,21 @@ class Learner:
         )
         spec = dataclasses.replace(self.texts.spec, behaviours=len(log.behaviour_names))
         weights = {**self.texts.weights, **(start or {})}
-        sequences = sequences_of(log, self.texts.given, self.liked, after=after)
+        sequences = sequences_of(log, self.texts.given, self.liked, after=after, match=own.objective == "match")
+        if own.hard_negatives:
+            factors = factors_of(log, self.settings.factors.rank, self.settings.factors.l2)
+            sequences = with_hard_negatives(sequences, factors, own.hard_negatives)
         done = train_interest(spec, weights, sequences, log.counts(), train, seed=self.settings.seed)
         return Interest.of(spec, {**weights, **done.weights}, self.texts.given)
 
 
 def _texts(settings: InterestSettings, catalogue: Catalogue, tokeniser: Tokeniser | None) -> Texts:
-    own = {"width": settings.width, "user_tower": settings.user_tower, "ids": len(catalogue) if settings.ids else 0}
+    own = {
+        "width": settings.width,
+        "user_tower": settings.user_tower,
+        "ids": len(catalogue) if settings.ids else 0,
+        "objective": settings.objective,
+    }
     averaged = {"structure": "averaged", "averaged_width": settings.width, "vocabulary": settings.vocabulary}
     start = start_from(ModelConfig(**(averaged if settings.structure == "averaged" else {})), catalogue.texts)
     if settings.structure == "averaged":

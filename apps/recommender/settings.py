@@ -55,6 +55,12 @@ class InterestSettings:
     max_length: int = option(32, "tokens of an item's text, [CLS] and [SEP] included; longer texts are cut", least=3)
     user_tower: Literal["mean", "attention"] = option("attention", "the fading mean of a history, or that and what causal attention adds")
     ids: bool = option(True, "items with events have vectors of their own beside their texts'")
+    objective: Literal["next", "match"] = option(
+        "next", "next: what a user takes next, of all; match: whether he wants what he comes upon (click or not, 5 stars or 2)"
+    )
+    hard_negatives: int = option(
+        0, "items beside each stretch of a history that its user did not have, though the linear model would have thought so", least=0
+    )
     epochs: int = option(4, "passes over the events", least=1)
     batch_size: int = option(8, "stretches of histories of one update", least=1)
     learning_rate: float = option(5e-3, "peak learning rate", least=0)

@@ -99,6 +99,9 @@ def _recommend_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--variety", type=float, default=0.0, metavar="V", help="0 to 1: how much an item loses for being like those above it (default 0)"
     )
+    parser.add_argument(
+        "--chances", metavar="ITEM,ITEM,...", help="tell instead how probable it is that each of these is wanted (interest.objective=match)"
+    )
     parser.add_argument("--allow", metavar="ITEM,ITEM,...", help="only these items")
     parser.add_argument("--deny", metavar="ITEM,ITEM,...", help="not these items")
     parser.add_argument("--again", action="store_true", help="items that the user has had may be shown again")
@@ -114,6 +117,9 @@ def _recommend(options: argparse.Namespace, settings: RecommenderSettings) -> in
     recommender = load_recommender(options.bundle)
     lists = {"allow": None if options.allow is None else _ids(options.allow), "deny": _ids(options.deny or "")}
     for user, history in _asked(options, settings, recommender):
+        if options.chances is not None:
+            _show_chances(options, recommender, user, history)
+            continue
         with quiet():  # LiteRT, where texts are encoded, tells which delegate it takes
             found = recommender.recommend(
                 history, options.k, variety=options.variety, again=options.again, explain=options.explain, **lists
@@ -153,6 +159,18 @@ def _show(options: argparse.Namespace, asked: dict[str, str | None], name: str, 
         if options.explain:
             parts = sorted(each.parts.items(), key=lambda part: -abs(part[1]))[:PARTS]
             print("           " + ", ".join(f"{part.replace('_', ' ')} {value:+.2f}" for part, value in parts))
+
+
+def _show_chances(options: argparse.Namespace, recommender: Recommender, user: str | None, history: History) -> None:
+    items = _ids(options.chances)
+    with quiet():
+        found = recommender.chances(history, items)
+    if options.json:
+        print(json.dumps({"user": user, "chances": dict(zip(items, (round(each, 4) for each in found), strict=True))}, ensure_ascii=False))
+        return
+    print(user or "this history")
+    for item, chance in zip(items, found, strict=True):
+        print(f"  {100 * chance:5.1f} %  {recommender.titles[recommender.number(item)] or item}")
 
 
 def _ids(text: str) -> list[str]:

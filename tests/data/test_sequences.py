@@ -1,5 +1,7 @@
 """Stretches of histories, and the tensors of a batch of them: each distinct item once, each event but the first foretold once."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -65,3 +67,10 @@ def test_batches_come_as_their_signature_says_and_weigh_one_in_each_update(repli
 def test_stretches_that_foretell_nothing_are_refused():
     with pytest.raises(ValueError, match="foretell none"):
         ItemSequences.of(TOKENS, HISTORIES, ITEMS, ITEMS, ITEMS, ITEMS, longest=1)
+
+
+def test_the_place_of_what_was_not_wanted_is_told_with_a_sign():
+    signed = dataclasses.replace(SEQUENCES, unwanted=np.array([False, False, True, False, True, False, False, True]))
+    batch = signed.batch(Batch(np.array([0, 2]), 3), 6.0)
+    assert batch["targets"].tolist() == [[[1, -1 - 2], [-1 - 3, 0]]]
+    assert batch["history"].tolist() == SEQUENCES.batch(Batch(np.array([0, 2]), 3), 6.0)["history"].tolist()

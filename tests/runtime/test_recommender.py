@@ -178,3 +178,15 @@ def test_a_damaged_bundle_says_what_is_wrong(folder):
     (folder / ARRAYS).unlink()
     with pytest.raises(BundleError, match="the file is missing"):
         load_recommender(folder)
+
+
+def test_how_probable_it_is_that_an_item_is_wanted_is_told_where_that_was_learned():
+    made = recommender()
+    weights = {**SIGNALS.users.weights, "match/log_scale": np.log(np.float32(3.0)), "match/bias": np.float32(-1.0)}
+    signals = dataclasses.replace(SIGNALS, users=dataclasses.replace(SIGNALS.users, weights=weights))
+    matching = Recommender(signals, made.ranker, made.ids, made.titles, made.behaviours, made.categories, made.liked)
+    assert matching.chances(history(2), ["red-hat", "hat"]) == pytest.approx([1 / (1 + np.exp(-2.0)), 1 / (1 + np.exp(1.0))])
+    with pytest.raises(InputError, match="train it with --set"):
+        made.chances(history(2), ["hat"])
+    with pytest.raises(InputError, match="no item 'x'"):
+        matching.chances(history(2), ["x"])

@@ -14,8 +14,9 @@ from tfarch.config import TrainConfig
 from tfarch.data.batches import Batch
 from tfarch.data.behaviour import Interactions
 from tfarch.models.interest import InterestSpec, build_interest
+from tfarch.models.item_factors import ItemFactors
 from tfarch.models.weights import get_weights
-from tfarch.training.interest import OWN, Interest, rearranged, sequences_of, states_of, train_interest
+from tfarch.training.interest import OWN, Interest, rearranged, sequences_of, states_of, train_interest, with_hard_negatives
 
 SETTINGS = TrainConfig(epochs=16, batch_size=8, learning_rate=2e-2, freeze=["position_embedding/*"], monitor="last", precision="float32")
 COUNTS = np.bincount(np.concatenate(rings()), minlength=ITEMS)
@@ -139,3 +140,35 @@ def test_only_later_events_are_foretold_where_that_is_asked():
     )
     assert sequences_of(log, TOKENS, 4.0).wanted.tolist() == pytest.approx([1.0, 0.2, 1.0, 0.2])
     assert sequences_of(log, TOKENS, 4.0, after=1.0).wanted.tolist() == pytest.approx([0.0, 0.0, 1.0, 0.2])
+
+
+def test_a_match_model_tells_what_a_user_wants_from_what_he_does_not():
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(80), 8)
+    items = np.concatenate([rng.permutation(ITEMS)[:8] for _ in range(80)])
+    wanted = items % 2 == users % 2
+    names = [str(item) for item in range(ITEMS)]
+    log = Interactions.of(
+        [str(user) for user in users], [names[item] for item in items], np.arange(640.0), values=np.where(wanted, 5.0, 1.0), item_ids=names
+    )
+    spec = InterestSpec(SPEC, width=8, objective="match")
+    data = sequences_of(log, TOKENS, 4.0, match=True)
+    trained = train_interest(spec, {}, data, COUNTS, dataclasses.replace(SETTINGS, epochs=12), seed=1, dropout=0.0)
+    interest = Interest.of(spec, trained.weights, TOKENS)
+    assert interest.users.matches
+    for parity in (0, 1):
+        state = interest.state(np.array([parity, 2 + parity, 1 - parity]), np.zeros(3), np.array([1.0, 1.0, 0.4]))
+        chances = interest.users.chances(state, interest.vectors)
+        assert chances[4 + parity :: 2].min() > chances[5 - parity :: 2].max()
+
+
+def test_hard_negatives_are_what_a_linear_model_would_have_thought():
+    data = sequences([np.array([0, 1, 2, 3, 4, 5, 6]), np.array([7, 8])], longest=4)
+    sources, targets = np.ones((ITEMS, 1), np.float32), np.arange(ITEMS, dtype=np.float32)[:, None]
+    found = with_hard_negatives(data, ItemFactors(sources, targets), 1)
+    assert found.targets.tolist() == [0, 0, 1]
+    assert found.negatives.tolist() == [[9], [8], [9]]
+    batch = found.batch(Batch(np.array([2]), 2), 1.0)
+    assert batch["items"].tolist() == [[7, 8, 9]]
+    assert batch["had"].tolist() == [[[True, True, False]]]
+    assert found.count_tokens(np.array([2])) == 9

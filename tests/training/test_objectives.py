@@ -11,7 +11,7 @@ import tensorflow as tf  # isort: skip
 
 from tfarch.config import TrainConfig
 from tfarch.errors import InputError
-from tfarch.training.objectives import class_weights, classification_objective, cross_entropy, joint_objective
+from tfarch.training.objectives import class_weights, classification_objective, cross_entropy, joint_objective, match_objective
 
 ROWS, CLASSES = 6, 4
 RANDOM = np.random.default_rng(5)
@@ -146,3 +146,14 @@ def test_several_tasks_have_a_loss_each_and_none_where_a_label_is_missing():
     soft = joint_objective(cross_entropy(), [2, 3])(tf.constant(logits), tf.constant(told)).numpy()
     guessed = cross_entropy()(tf.constant(logits[:1, 2:]), tf.constant(told[:1, 2:])).numpy()
     np.testing.assert_allclose(soft, [[first[0], guessed[0]], [first[1], second[0]]], rtol=1e-6)
+
+
+def test_a_match_is_told_from_what_was_not_wanted_and_from_the_others():
+    logits = np.array([[[[2.0, -1.0, 0.5, -1e9]], [[0.3, 1.5, -1e9, -1e9]]]], np.float32)  # [1, rows, events, items]
+    targets = np.array([[[0], [-2]]], np.int32)  # the second row's was of place 1, and not wanted
+
+    def softplus(odds):
+        return np.log1p(np.exp(odds))
+
+    expected = [softplus(-2.0) + (softplus(-1.0) + softplus(0.5)) / 2, softplus(1.5) + softplus(0.3)]
+    np.testing.assert_allclose(match_objective(tf.constant(logits), tf.constant(targets)).numpy()[0, :, 0], expected, rtol=1e-5)

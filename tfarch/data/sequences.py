@@ -28,6 +28,8 @@ class ItemSequences(Examples):
     amounts: what an event counts as history, float32 `[events]`.
     wanted: what it counts as what is to be foretold, float32 `[events]`.
     replicas: that a batch is cut for.
+    unwanted: events that their user did not want, bool `[events]`, where the model is to tell them from the others; None: it is to foretell all alike.
+    negatives: items that stand in the batch with each stretch though nobody had them, int32 `[n, h]`; None: none do.
     """
 
     offsets: np.ndarray
@@ -36,6 +38,8 @@ class ItemSequences(Examples):
     amounts: np.ndarray
     wanted: np.ndarray
     replicas: int = 1
+    unwanted: np.ndarray | None = None
+    negatives: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -77,8 +81,14 @@ class ItemSequences(Examples):
 
     def count_tokens(self, rows: np.ndarray) -> int:
         """Tokens of the distinct items of `rows` together."""
-        events = np.concatenate([np.arange(self.offsets[row], self.offsets[row + 1]) for row in rows])
-        return int(self.tokens.lengths[np.unique(self.items[events])].sum())
+        return int(self.tokens.lengths[self._distinct(rows)].sum())
+
+    def _distinct(self, rows: np.ndarray) -> np.ndarray:
+        """The items that stand in a batch of these stretches, rising; -1 is none."""
+        real = rows[rows >= 0]
+        parts = [self.items[self.offsets[row] : self.offsets[row + 1]] for row in real]
+        extra = np.zeros(0, np.int32) if self.negatives is None else self.negatives[real].ravel()
+        return np.unique(np.concatenate([*parts, extra]))
 
     def for_replicas(self, replicas: int) -> ItemSequences:
         return dataclasses.replace(self, replicas=replicas)
@@ -101,7 +111,7 @@ class ItemSequences(Examples):
         - ids, mask, segment_ids int32 `[replicas, items, tokens]` (or states and mask, see `States`), and items int32 `[replicas, items]`: the numbers of these items, -1 for padding
         - history int32 `[replicas, rows, events]`: which of these items each event but the last is of, -1 for padding; behaviours int32 and amounts float32
           of the same shape
-        - targets int32 of that shape: which item comes next; weights float32: what that counts, over `total_weight`
+        - targets int32 of that shape: which item comes next, or -1 less its place where that is `unwanted`; weights float32: what that counts, over `total_weight`
         - had bool `[replicas, rows, items]`: whether the row has that item anywhere, so that it is no wrong answer there
         """
         parts = [self._part(rows) for rows in batch.rows.reshape(self.replicas, -1)]
@@ -126,7 +136,7 @@ class ItemSequences(Examples):
     def _part(self, rows: np.ndarray) -> dict:
         """What one replica gets, not padded."""
         stretches = [np.arange(self.offsets[row], self.offsets[row + 1]) if row >= 0 else np.zeros(0, np.int64) for row in rows]
-        items = np.unique(np.concatenate([self.items[each] for each in stretches]))
+        items = self._distinct(rows)
         places = [np.searchsorted(items, self.items[each]) for each in stretches]
         had = np.zeros((len(rows), len(items)), bool)
         for place, each in enumerate(places):
@@ -136,8 +146,11 @@ class ItemSequences(Examples):
             "items": items,
             "had": had,
             "history": [each[:-1] for each in places],
-            "targets": [each[1:] for each in places],
+            "targets": [self._signed(place, each)[1:] for place, each in zip(places, stretches, strict=True)],
             "behaviours": [self.behaviours[each[:-1]] for each in stretches],
             "amounts": [self.amounts[each[:-1]] for each in stretches],
             "weights": [self.wanted[each[1:]] for each in stretches],
         }
+
+    def _signed(self, places: np.ndarray, events: np.ndarray) -> np.ndarray:
+        return places if self.unwanted is None else np.where(self.unwanted[events], -1 - places, places)

@@ -30,6 +30,7 @@ class InterestSpec:
     heads: of that layer.
     behaviours: how many there are.
     ids: items that have vectors of their own beside their texts', numbered from 0; 0: none has.
+    objective: `next`: what comes next, among all; `match`: whether the user wants an item that he comes upon.
     """
 
     encoder: Spec
@@ -39,6 +40,7 @@ class InterestSpec:
     heads: int = 2
     behaviours: int = 1
     ids: int = 0
+    objective: Literal["next", "match"] = "next"
 
 
 def item_vectors(
@@ -84,7 +86,7 @@ def user_states(spec: InterestSpec, vectors: tf.Tensor, history: tf.Tensor, beha
 
 
 def build_interest(spec: InterestSpec, items: int, *, dropout: float = 0.0, temperature: float = 0.1, seed: int = 0) -> tf.keras.Model:
-    """The model that is trained: the tensors of `ItemSequences` in, float32 logits `[1, rows, events, items of the batch]` of what comes next out.
+    """The model that is trained: the tensors of `ItemSequences` in, float32 logits `[1, rows, events, items of the batch]` of what comes next, or of whether each is wanted, out.
 
     Args:
         items: of the whole catalogue.
@@ -101,6 +103,9 @@ def build_interest(spec: InterestSpec, items: int, *, dropout: float = 0.0, temp
     own = {name: layers.OneReplica(name=f"own_{name}", dtype=tensor.dtype)(tensor) for name, tensor in inputs.items()}
     vectors = item_vectors(spec, {name: own[name] for name in texts}, own["items"], dropout=dropout, seed=seed)
     states = user_states(spec, vectors, own["history"], own["behaviours"], own["amounts"])
+    if spec.objective == "match":
+        odds = layers.MatchLogits(dtype=tf.float32, name="match")([states, vectors, own["items"], own["had"], own["targets"]])
+        return tf.keras.Model(inputs, odds, name="interest")
     log_q = layers.SamplingLogits(items, dtype=tf.float32, name="sampling")(own["items"])
     logits = layers.NextItemLogits(temperature, dtype=tf.float32, name="next_item")
     return tf.keras.Model(inputs, logits([states, vectors, log_q, own["items"], own["had"], own["targets"]]), name="interest")

@@ -219,3 +219,25 @@ class NextItemLogits(tf.keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "temperature": self.temperature}
+
+
+@register
+class MatchLogits(tf.keras.layers.Layer):
+    """For each event the log-odds that the user wants each item of the batch: cosine * scale + bias, both learned. What is no wrong answer (see `NextItemLogits`) has the
+    lowest odds.
+
+    Inputs: states `[rows, events, width]` and vectors `[items, width]` of length 1, items int32 `[items]`, had bool `[rows, items]`, targets int32
+    `[rows, events]`, -1 less the place of what was not wanted. Output float32 `[1, rows, events, items]`.
+    """
+
+    def build(self, input_shape):
+        self.log_scale = self.add_weight("log_scale", (), initializer=tf.keras.initializers.Constant(float(tf.math.log(5.0))))
+        self.bias = self.add_weight("bias", (), initializer="zeros")
+
+    def call(self, inputs):
+        states, vectors, items, had, targets = inputs
+        cosines = tf.matmul(tf.cast(states, tf.float32), tf.cast(vectors, tf.float32), transpose_b=True)
+        logits = cosines * tf.exp(tf.cast(self.log_scale, tf.float32)) + tf.cast(self.bias, tf.float32)
+        wrong = tf.logical_or(tf.expand_dims(had, 1), tf.reshape(items < 0, [1, 1, -1]))
+        asked = tf.cast(tf.one_hot(tf.where(targets >= 0, targets, -1 - targets), tf.shape(vectors)[0]), tf.bool)
+        return tf.expand_dims(tf.where(tf.logical_and(wrong, tf.logical_not(asked)), -1e9, logits), 0)

@@ -150,6 +150,17 @@ class Recommender:
             candidates[history.items] = False
         return self._best(history, candidates, k, self.ranker, variety, explain)
 
+    def chances(self, history: History, items: Sequence[str]) -> list[float]:
+        """How probable it is that the user wants each of these items when he comes upon it.
+
+        Raises:
+            InputError: an item is unknown, or the interest model was not trained to tell that.
+        """
+        signals = self.signals
+        if signals.users is None or not signals.users.matches:
+            raise InputError("this recommender cannot tell how probable it is", mend="train it with --set interest.objective=match")
+        return signals.users.chances(signals.state(history), signals.vectors[[self.number(item) for item in items]]).tolist()
+
     def similar(self, item: str, k: int = 10, *, explain: bool = False) -> list[Recommendation]:
         """The k items that speak most for an item's own user, whatever their popularity, value and age.
 

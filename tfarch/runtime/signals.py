@@ -45,6 +45,11 @@ class History:
         return len(self.items) + len(self.texts)
 
     @property
+    def amounts(self) -> np.ndarray:
+        """What each event counts, float64 `[n]`: 1, or less where it was not wanted."""
+        return np.concatenate([np.where(self.wanted, 1.0, UNWANTED), np.ones(len(self.texts))])
+
+    @property
     def recent(self) -> np.ndarray:
         """What each event counts where what is recent counts more, float64 `[n]`; the last one 1."""
         return np.exp(-np.arange(len(self) - 1, -1, -1) / RECENT)
@@ -97,7 +102,7 @@ class Signals:
     def of(self, history: History) -> dict[str, np.ndarray]:
         """The signals by name, float32 `[m]` each."""
         items, said = history.items, self._alike(history.texts)
-        amounts = np.concatenate([np.where(history.wanted, 1.0, UNWANTED), np.ones(len(history.texts))])
+        amounts = history.amounts
         recent = amounts * history.recent
         wanted = history.wanted
         sources = np.concatenate([self.sources[items], said @ self.sources])
@@ -111,7 +116,7 @@ class Signals:
             "of_its_time": self._of_its_time(np.concatenate([self.since[items], self._since(said)]), recent),
         }
         if self.vectors is not None:
-            found["interest"] = self.vectors @ self._state(history, amounts)
+            found["interest"] = self.vectors @ self.state(history)
         return {**found, **self.of_items}
 
     def _alike(self, texts: Sequence[str]) -> np.ndarray:
@@ -130,9 +135,13 @@ class Signals:
         sums = shares[:, dated].sum(axis=1)
         return np.where(sums > 0.0, shares[:, dated] @ self.since[dated] / np.maximum(sums, 1e-9), np.nan)
 
-    def _state(self, history: History, amounts: np.ndarray) -> np.ndarray:
-        """The user's, float32 `[width]`; a text counts as an event of the first behaviour."""
-        vectors, behaviours = self.vectors[history.items], history.behaviours
+    def state(self, history: History) -> np.ndarray:
+        """The user's by the interest model, float32 `[width]`; a text counts as a wanted event of the first behaviour.
+
+        Raises:
+            InputError: there are texts, and nothing that encodes them.
+        """
+        vectors, behaviours, amounts = self.vectors[history.items], history.behaviours, history.amounts
         if history.texts:
             if self.encode is None:
                 raise InputError("this recommender has no text tower for texts that are no item's", mend="export it again, or give items")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # The weights of an interest model that make a user's state.
-OF_USERS = ("event_weights/", "fading_mean/", "history_")
+OF_USERS = ("event_weights/", "fading_mean/", "history_", "match/")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,16 @@ class UserTower:
         if "history_query/kernel" in self.weights:
             state = state + self._attended(vectors)
         return (state / max(float(np.linalg.norm(state)), 1e-6)).astype(np.float32)
+
+    @property
+    def matches(self) -> bool:
+        """Whether it can tell how probable it is that a user wants an item."""
+        return "match/bias" in self.weights
+
+    def chances(self, state: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """How probable it is that a user of this state `[width]` wants each of the items of the vectors `[n, width]` when he comes upon it, float64 `[n]`."""
+        odds = (vectors @ state).astype(np.float64) * np.exp(float(self.weights["match/log_scale"])) + float(self.weights["match/bias"])
+        return 1.0 / (1.0 + np.exp(-odds))
 
     def _attended(self, vectors: np.ndarray) -> np.ndarray:
         """What the last event takes from all of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,20 +19,21 @@ from tfarch.data.states import States
 from tfarch.data.tokens import Tokens
 from tfarch.models.encoder import body, text_inputs, token_states
 from tfarch.models.interest import InterestSpec, build_interest, item_tower, text_tower
+from tfarch.models.item_factors import ItemFactors
 from tfarch.models.spec import EncoderSpec
 from tfarch.models.weights import get_weights, named_variables, save_weights, set_weights
 from tfarch.runtime.signals import UNWANTED
 from tfarch.runtime.user_tower import OF_USERS, UserTower
 from tfarch.training.callbacks import Callback
 from tfarch.training.inference import Forward
-from tfarch.training.objectives import next_item_objective
+from tfarch.training.objectives import match_objective, next_item_objective
 from tfarch.training.trainer import Trained, Trainer
 
 Weights = Mapping[str, np.ndarray]
 LONGEST = 50  # events of a stretch
 FORETOLD = 0.2  # what an event that its user did not want counts as what is to be foretold
 # What an interest model has beside its encoder.
-OWN = ("item_projection/", "item_ids/", "event_weights/", "fading_mean/", "history_", "sampling/", "next_item/")
+OWN = ("item_projection/", "item_ids/", "event_weights/", "fading_mean/", "history_", "sampling/", "next_item/", "match/")
 
 
 def train_interest(
@@ -73,7 +75,8 @@ def train_interest(
         return {} if evaluate is None else evaluate(Interest.of(spec, get_weights(model), sequences.tokens))
 
     trainer = Trainer(settings, seed=seed, folder=folder, callbacks=callbacks)
-    return trainer.fit(build, next_item_objective, sequences, metrics, layers=spec.encoder.layers)
+    objective = match_objective if spec.objective == "match" else next_item_objective
+    return trainer.fit(build, objective, sequences, metrics, layers=spec.encoder.layers)
 
 
 def _above(weights: Weights, model: tf.keras.Model, spec: InterestSpec) -> Weights:
@@ -83,17 +86,19 @@ def _above(weights: Weights, model: tf.keras.Model, spec: InterestSpec) -> Weigh
 
 
 def sequences_of(
-    log: Interactions, tokens: Tokens | States, liked: float, *, after: float = -math.inf, longest: int = LONGEST
+    log: Interactions, tokens: Tokens | States, liked: float, *, after: float = -math.inf, match: bool = False, longest: int = LONGEST
 ) -> ItemSequences:
     """The stretches of a log's users, `tokens` being of its items' texts: what was wanted is history and is to be foretold, what was not counts less as both.
 
     Args:
         liked: value from which on an event is what its user wanted.
         after: only events later than that are to be foretold; those before are history.
+        match: what was wanted is to be told from what was not.
     """
     wanted = log.values >= liked
-    amounts, foretold = np.where(wanted, 1.0, UNWANTED), np.where(log.times > after, np.where(wanted, 1.0, FORETOLD), 0.0)
-    return ItemSequences.of(tokens, log.of_users(), log.items, log.behaviours, amounts, foretold, longest=longest)
+    amounts, foretold = np.where(wanted, 1.0, UNWANTED), np.where(wanted | match, 1.0, FORETOLD) * (log.times > after)
+    found = ItemSequences.of(tokens, log.of_users(), log.items, log.behaviours, amounts, foretold, longest=longest)
+    return dataclasses.replace(found, unwanted=found.amounts < 1.0) if match else found
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,21 @@ class Interest:
     def state(self, items: np.ndarray, behaviours: np.ndarray, amounts: np.ndarray) -> np.ndarray:
         """Of a user after all events of his history, float32 `[width]`; zeros where there is none."""
         return self.users.state(self.vectors[items.astype(np.int64)], behaviours, amounts)
+
+
+def with_hard_negatives(sequences: ItemSequences, factors: ItemFactors, count: int) -> ItemSequences:
+    """The stretches with `count` items beside each that its user did not have, though a linear model of the same log would have thought so: the highest scores, other ones
+    beside each of a user's stretches."""
+    negatives = np.empty((len(sequences), count), np.int32)
+    for user in np.unique(sequences.targets):
+        own = np.flatnonzero(sequences.targets == user)
+        had = np.unique(np.concatenate([sequences.items[sequences.offsets[row] : sequences.offsets[row + 1]] for row in own]))
+        scores = factors.scores(had, np.ones(len(had)))
+        scores[had] = -np.inf
+        best = np.argsort(-scores, kind="stable")[: count * len(own)]
+        best = np.resize(best[np.isfinite(scores[best])], count * len(own))
+        negatives[own] = best.reshape(count, len(own)).T  # each stretch gets some of the highest
+    return dataclasses.replace(sequences, negatives=negatives)
 
 
 def rearranged(

@@ -80,6 +80,22 @@ def next_item_objective(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
 
 
+def match_objective(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Negative log-probability that the item which came next was wanted or not, and the mean one that the other items of the batch were not: `[1, rows, events]`.
+
+    Args:
+        logits: log-odds `[1, rows, events, items]`, -1e9 for what is no wrong answer.
+        targets: places int32 `[1, rows, events]`, -1 less the place of what was not wanted.
+    """
+    logits, wanted = tf.cast(logits, tf.float32), targets >= 0
+    places = tf.where(wanted, targets, -1 - targets)
+    own = tf.gather(logits, places, batch_dims=3)
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.cast(wanted, tf.float32), logits=own)
+    others = 1.0 - tf.one_hot(places, tf.shape(logits)[-1])
+    counted = others * tf.cast(logits > -1e8, tf.float32)
+    return losses + tf.reduce_sum(tf.nn.softplus(logits) * counted, axis=-1) / tf.maximum(tf.reduce_sum(counted, axis=-1), 1.0)
+
+
 def class_weights(targets: np.ndarray, classes: int, kind: str) -> np.ndarray:
     """A weight for each row, float32 `[n]`, with mean 1: `none`, `balanced` (n / (classes * count), King and Zeng 2001) or `sqrt` of it."""
     if kind == "none":

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.cuts import Fold, Query, rolling_cuts
-from tfarch.models.item_factors import item_factors
+from tfarch.models.item_factors import ItemFactors, item_factors
 from tfarch.runtime.ranker import Ranker, features
 from tfarch.runtime.recommender import Recommender
 from tfarch.runtime.retrieval import conditional_logit
@@ -44,6 +44,13 @@ def history_of(log: Interactions, rows: np.ndarray, liked: float) -> History:
     return History(log.items[rows], log.values[rows] >= liked, log.behaviours[rows])
 
 
+def factors_of(log: Interactions, rank: int = RANK, l2: float = L2) -> ItemFactors:
+    """The item-item model of a log."""
+    events = sparse.csr_matrix((np.ones(len(log)), (log.users, log.items)), shape=(len(log.user_ids), len(log.item_ids)))
+    events.data[:] = 1.0  # had twice is had
+    return item_factors(events, rank, l2)
+
+
 def signals_at(
     log: Interactions,
     catalogue: Catalogue,
@@ -56,9 +63,7 @@ def signals_at(
 ) -> Signals:
     """The signals of a log's items at a moment, by its events up to then; `words` of the catalogue, where they are known already."""
     before = log.select(np.arange(np.searchsorted(log.times, moment, "right")))
-    events = sparse.csr_matrix((np.ones(len(before)), (before.users, before.items)), shape=(len(log.user_ids), len(catalogue)))
-    events.data[:] = 1.0  # had twice is had
-    factors = item_factors(events, rank, l2)
+    factors = factors_of(before, rank, l2)
     counts = [before.counts(), *(before.select(before.times > moment - days * DAY).counts() for days in WINDOWS)]
     values, overall = np.bincount(before.items, before.values, len(catalogue)), before.values.mean() if len(before) else 0.0
     value = (values + _VALUES * overall) / (counts[0] + _VALUES)
