@@ -25,7 +25,6 @@ import math
 import random
 import statistics
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ from benchmarks.workers import Worker, table
 from tfarch.data.behaviour import Interactions
 from tfarch.data.behaviour.cuts import QUANTILES, Fold, rolling_cuts
 from tfarch.evaluation.recommendation import VIEWS, Rankings, paired_difference
-from tfarch.training.recommender import history_of
+from tfarch.training.recommender import ask
 
 LIKED = 4.0  # stars from which on a film was what its viewer wanted
 VALIDATION = (0.4, 0.5)  # of the events, the window that settings are chosen in
@@ -115,17 +114,7 @@ def _known(log: Interactions) -> dict[str, Rankings]:
     later, found = _TIE * np.arange(len(log.item_ids)), {}
     for fold, quantile in zip(rolling_cuts(log, QUANTILES), QUANTILES, strict=True):
         for way, score in known_ways(log.select(fold.train), float(np.quantile(log.times, quantile))).items():
-            scores = [score(history_of(log, query.known, LIKED)) - later for query in fold.queries]
-            _ranked(log, fold, scores, found.setdefault(way, Rankings()))
-    return found
-
-
-def _ranked(log: Interactions, fold: Fold, scores: Sequence[np.ndarray], found: Rankings) -> Rankings:
-    train = log.select(fold.train)
-    warm, learned = train.counts() > 0, np.bincount(train.users, minlength=len(log.user_ids)) > 0
-    for query, each in zip(fold.queries, scores, strict=True):
-        wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= LIKED]])
-        found.add(query.user, each, seen=log.items[query.known], wanted=wanted, warm=warm, new=not learned[query.user])
+            ask(log, fold, LIKED, lambda history, score=score: score(history) - later, found.setdefault(way, Rankings()))
     return found
 
 
@@ -147,15 +136,15 @@ def _measured(way: str, log: Interactions, folds: dict[str, Fold], files: dict[s
     figures = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {"trials": []}
     worker = None
 
-    def ask(fold: str, settings: dict, out: Path) -> dict[str, float]:
+    def answered(fold: str, settings: dict, out: Path) -> dict[str, float]:
         nonlocal worker
         peer = WAYS[way].module == PEERS
         worker = worker or Worker(WAYS[way].module, *([] if peer else data), peer=peer)
         return worker.ask(way=WAYS[way].name, fold=str(files[fold]), out=str(out), settings=settings)
 
     for settings in WAYS[way].trials()[len(figures["trials"]) :]:
-        ask("valid", settings, scores)
-        ndcg = _ranked(log, folds["valid"], np.load(scores), Rankings()).summary()["all"]["ndcg_at_10"]
+        answered("valid", settings, scores)
+        ndcg = _read(log, folds["valid"], scores, Rankings()).summary()["all"]["ndcg_at_10"]
         figures["trials"].append([ndcg, settings])
         kept.write_text(json.dumps(figures), encoding="utf-8")
         print(f"  {way}: {ndcg:.4f} {settings}", file=sys.stderr)
@@ -165,9 +154,9 @@ def _measured(way: str, log: Interactions, folds: dict[str, Fold], files: dict[s
         if name != "valid":
             out = folder / f"{name}.npy"
             if not out.is_file():
-                costs.append(ask(name, settings, scores))
+                costs.append(answered(name, settings, scores))
                 scores.replace(out)
-            _ranked(log, folds[name], np.load(out), rankings)
+            _read(log, folds[name], out, rankings)
     if costs:
         figures["seconds"] = statistics.median(each["seconds"] for each in costs)
         figures["peak_mb"] = max(each["peak_mb"] for each in costs)
@@ -176,6 +165,12 @@ def _measured(way: str, log: Interactions, folds: dict[str, Fold], files: dict[s
         worker.close()
     told = {name: figures.get(name, math.nan) for name in ("seconds", "peak_mb")}
     return {"settings": settings, "valid": best, **told, "rankings": rankings}
+
+
+def _read(log: Interactions, fold: Fold, file: Path, found: Rankings) -> Rankings:
+    """Takes the scores that a worker wrote, in the order of the queries."""
+    rows = iter(np.load(file))
+    return ask(log, fold, LIKED, lambda history: next(rows), found)
 
 
 def _table(found: dict[str, Rankings], figures: dict[str, dict] | None = None) -> str:

@@ -2,7 +2,7 @@
 
 What it compares: the TFLite files of a recommender (float32, dynamic int8, an index at a byte a number) and the numpy runtime, all of the same five trainings: NDCG@10 over all
 items under the protocol of `benchmarks.recommendation`, with the paired difference to float32; the file's megabytes (of the last training); and milliseconds of single queries, ten items
-each, at one thread, the ways in turn for each query.
+each, at one thread.
 
 What it costs: five trainings, about ten minutes on 2 cores. What it last gave: RESULTS.md, "Recommendation".
 
@@ -29,7 +29,7 @@ from tfarch.evaluation.recommendation import Rankings, paired_difference
 from tfarch.quiet import quiet, start_tensorflow
 from tfarch.runtime.recommender import Recommender
 from tfarch.runtime.signals import History
-from tfarch.training.recommender import history_of
+from tfarch.training.recommender import ask
 
 LIKED, SHOWN, VIEW = 4.0, 10, "all"
 RUNTIME = "numpy runtime"
@@ -57,19 +57,17 @@ def main() -> int:
         sizes |= {variant: len(content) / 1e6 for variant, content in files.items()}
         sizes[RUNTIME] = _arrays_mb(recommender)
         with quiet():
-            ask = {variant: _asked(content, len(source.catalogue)) for variant, content in files.items()}
-        ask[RUNTIME] = lambda history, k, own=recommender: own.scores(history) if k > SHOWN else own.recommend(history, k)
-        train = log.select(fold.train)
-        warm, learned = train.counts() > 0, np.bincount(train.users, minlength=len(log.user_ids)) > 0
-        for query in fold.queries:
-            history = history_of(log, query.known, LIKED)
-            wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= LIKED]])
-            seen = log.items[query.known]
-            for name, run in ask.items():
-                found[name].add(query.user, run(history, len(warm)), seen=seen, wanted=wanted, warm=warm, new=not learned[query.user])
+            ask_each = {variant: _asked(content, len(source.catalogue)) for variant, content in files.items()}
+        ask_each[RUNTIME] = lambda history, k, own=recommender: own.scores(history) if k > SHOWN else own.recommend(history, k)
+        for name, run in ask_each.items():
+
+            def timed(history: History, run=run, own=times[name]) -> np.ndarray:
                 started = time.perf_counter()
                 run(history, SHOWN)
-                times[name].append(1e3 * (time.perf_counter() - started))
+                own.append(1e3 * (time.perf_counter() - started))
+                return run(history, len(source.catalogue))
+
+            ask(log, fold, LIKED, timed, found[name])
         print(f"  {quantile:g} of the events: {len(fold.queries)} users", file=sys.stderr)
     rows = []
     for name, each in found.items():
@@ -89,7 +87,7 @@ def _asked(content: bytes, items: int) -> Callable[[History, int], np.ndarray]:
 
     run = Interpreter(model_content=content, num_threads=1).get_signature_runner("serving_default")
 
-    def ask(history: History, k: int) -> np.ndarray:
+    def best(history: History, k: int) -> np.ndarray:
         inputs = {
             "items": history.items.astype(np.int32),
             "wanted": history.wanted.astype(np.float32),
@@ -100,7 +98,7 @@ def _asked(content: bytes, items: int) -> Callable[[History, int], np.ndarray]:
         scores[told["items"]] = told["scores"]
         return scores
 
-    return ask
+    return best
 
 
 def _arrays_mb(recommender: Recommender) -> float:

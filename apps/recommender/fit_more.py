@@ -13,7 +13,7 @@ from apps.recommender.learner import Learner
 from apps.recommender.settings import DataSettings, RecommenderSettings
 from apps.recommender.source import Source, load, read_catalogue
 from tfarch.data.behaviour import Interactions
-from tfarch.data.behaviour.cuts import Query, rolling_cuts
+from tfarch.data.behaviour.cuts import rolling_cuts
 from tfarch.errors import InputError
 from tfarch.evaluation.recommendation import LISTED, Rankings, first, paired_difference
 from tfarch.progress import say
@@ -22,7 +22,7 @@ from tfarch.runtime.bundle import open_bundle
 from tfarch.runtime.new_items import NewItem, with_items
 from tfarch.runtime.recommender import Recommender, load_recommender, text_tokeniser
 from tfarch.training.interest import Interest, Weights, rearranged
-from tfarch.training.recommender import brought_up, history_of
+from tfarch.training.recommender import ask, brought_up, history_of
 
 HALF = 0.5  # of the newer events, after which what was learned of the first is asked for the rest
 ASKED = 500  # users whose lists are compared
@@ -101,7 +101,7 @@ def _forecast(log: Interactions, refit: _Refit, learner: Learner, last: float) -
     known = set(refit.old.ids)
     as_it_was = with_items(refit.old, [item for item in map(NewItem._make, columns) if item.id not in known])
     ways = {"as_it_was": as_it_was, "gone_on": refit(log, float(np.quantile(log.times, quantile)))[0]}
-    found = {name: _rankings(log, fold.train, fold.queries, learner.liked, way) for name, way in ways.items()}
+    found = {name: ask(log, fold, learner.liked, way.scores, Rankings()) for name, way in ways.items()}
     if not found["gone_on"].lists:
         return None
     views = found["gone_on"].summary()
@@ -110,15 +110,6 @@ def _forecast(log: Interactions, refit: _Refit, learner: Learner, last: float) -
         **{name: each.summary() for name, each in found.items()},
         "difference": {view: [mean, *interval] for view, (mean, interval) in better.items()},
     }
-
-
-def _rankings(log: Interactions, train: np.ndarray, queries: tuple[Query, ...], liked: float, way: Recommender) -> Rankings:
-    counts, learned, found = log.select(train).counts(), np.bincount(log.users[train], minlength=len(log.user_ids)) > 0, Rankings()
-    for query in queries:
-        wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= liked]])
-        asked = {"seen": log.items[query.known], "wanted": wanted, "warm": counts > 0, "new": not learned[query.user]}
-        found.add(query.user, way.scores(history_of(log, query.known, liked)), **asked)
-    return found
 
 
 def _moved(old: Recommender, new: Recommender, log: Interactions) -> dict[str, Any]:

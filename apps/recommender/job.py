@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import tempfile
 import time
 from pathlib import Path
@@ -9,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from apps.recommender.page import page
 from apps.recommender.settings import RecommenderSettings
 from apps.recommender.source import Source, load
 from tfarch.data.behaviour import Interactions
 from tfarch.data.behaviour.check import check_log
-from tfarch.data.behaviour.cuts import Fold, rolling_cuts
+from tfarch.data.behaviour.cuts import rolling_cuts
 from tfarch.errors import InputError
 from tfarch.evaluation.machine import describe
-from tfarch.evaluation.recommendation import Rankings, list_figures
+from tfarch.evaluation.recommendation import METRICS, VIEWS, Rankings, list_figures
 from tfarch.export.bundle import write_bundle
 from tfarch.progress import say
 from tfarch.quiet import start_tensorflow
 from tfarch.run_folder import RunFolder
-from tfarch.runtime.bundle import RECOMMENDATION
+from tfarch.runtime.bundle import RECOMMENDATION, open_bundle
 from tfarch.runtime.recommender import Recommender
 
 if TYPE_CHECKING:
@@ -29,12 +32,17 @@ if TYPE_CHECKING:
     from tfarch.training.interest import Interest, Weights
 
 TEXT_TOWER, VOCABULARY = "text_tower.tflite", "vocab.txt"
-INTEREST = "interest.safetensors"
+INTEREST, USERS = "interest.safetensors", "users.csv"
+SHOWN_USERS, SHOWN_EVENTS = 4, 5  # of the report's examples
+TIMED = 200  # queries
 OURS, POPULAR = "recommender", "popular"
 
 
-def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any]:
+def run(settings: RecommenderSettings, out: Path, command: str, *, quick: bool = False) -> dict[str, Any]:
     """Learns, measures, writes `<out>/bundle` and the report, which it returns.
+
+    Args:
+        quick: the settings are for a look, which the report then says.
 
     Raises:
         InputError: the data cannot be used, or nobody can be asked for anything.
@@ -51,13 +59,20 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
         folder.write_config(settings, "recommender", command, source.sha256)
         started = time.perf_counter()
         learner = Learner(settings, source.catalogue, source.survey.liked)
-        figures = _measured(settings, source, learner)
+        found = _measured(settings, source, learner)
         say(f"learning from all {len(source.log):,} events")
         learned = learner.learn(source.log, float(source.log.times[-1]))
         say("writing the bundle")
         write_run(folder, settings, learner, learned.recommender, learned.interest, source)
+        recommender = learned.recommender
+        signals = recommender.signals
+        vectors = signals.categories if signals.vectors is None else signals.vectors
+        _write_users(folder.path / USERS, folder, found[OURS], source.log)
+        if signals.vectors is not None:
+            _write_projector(folder, recommender)
         report = {
             "task": RECOMMENDATION,
+            "quick": quick,
             "data": {
                 "name": source.name,
                 "events": len(source.log),
@@ -67,50 +82,113 @@ def run(settings: RecommenderSettings, out: Path, command: str) -> dict[str, Any
                 "findings": [finding.as_dict() for finding in findings],
             },
             "seconds": time.perf_counter() - started,
-            "variants": figures,
+            "variants": _figures(found, source.log, vectors),
             "chosen": OURS,
+            "weights": {name: [float(each) for each in pair] for name, pair in recommender.ranker.pairs().items()},
+            "examples": _examples(recommender, source.log),
+            "files": {name: (folder.bundle / name).stat().st_size for name in open_bundle(folder.bundle).description["files"]},
+            "latency": _latency(recommender, source.log),
             "machine": describe(),
             "seed": settings.seed,
             "command": command,
         }
         folder.write_json(folder.report_json, report)
+        folder.write(folder.report_html, page(report))
     return report
 
 
-def _measured(settings: RecommenderSettings, source: Source, learner: Learner) -> list[dict[str, Any]]:
-    """The figures of ours and of what is popular, of all moments together."""
+def _latency(recommender: Recommender, log: Interactions) -> dict[str, float]:
+    """Milliseconds of a query in the numpy runtime, ten items for a user of the log, one after another."""
+    from tfarch.training.recommender import history_of
+
+    rows = [own for own in log.of_users() if len(own)]
+    times = []
+    for own in rows[:: max(1, len(rows) // TIMED)][:TIMED]:
+        history = history_of(log, own, recommender.liked)
+        started = time.perf_counter()
+        recommender.recommend(history)
+        times.append(1e3 * (time.perf_counter() - started))
+    return {f"p{share}": float(np.percentile(times, share)) for share in (50, 95, 99)}
+
+
+def _measured(settings: RecommenderSettings, source: Source, learner: Learner) -> dict[str, Rankings]:
+    """What ours and what is popular foretold, of all moments together."""
+    from tfarch.training.recommender import ask
+
     log, liked, found = source.log, source.survey.liked, {OURS: Rankings(), POPULAR: Rankings()}
-    for quantile, fold in zip(
-        settings.evaluate.quantiles, rolling_cuts(log, settings.evaluate.quantiles, least_rows=settings.evaluate.least_rows), strict=True
-    ):
+    quantiles, least = settings.evaluate.quantiles, settings.evaluate.least_rows
+    for quantile, fold in zip(quantiles, rolling_cuts(log, quantiles, least_rows=least), strict=True):
         if not fold.queries:
             continue
         say(f"measuring at {quantile:g} of the events: {len(fold.queries):,} users")
         learned = learner.learn(log, float(np.quantile(log.times, quantile)))
-        _ask(log, fold, liked, learned.recommender, found)
+        counts = log.select(fold.train).counts().astype(np.float64)
+        ask(log, fold, liked, learned.recommender.scores, found[OURS])
+        ask(log, fold, liked, lambda history, counts=counts: counts, found[POPULAR])
     if not found[OURS].lists:
         raise InputError(
-            f"no user has {settings.evaluate.least_rows} events after one of the moments that it is measured at, one he wanted (data.liked) at their end",
+            f"no user has {least} events after one of the moments that it is measured at, one he wanted (data.liked) at their end",
             file=settings.data.interactions,
             mend="give more events, or lower evaluate.least_rows or data.liked",
         )
-    counts = log.counts()
+    return found
+
+
+def _figures(found: dict[str, Rankings], log: Interactions, vectors: np.ndarray) -> list[dict[str, Any]]:
+    """Of each way, by view; and what its lists are like."""
+    counts, users = log.counts(), len(log.user_ids)
     return [
-        {"name": name, "metrics": each.summary(), "lists": list_figures(each.lists, counts, len(log.user_ids))}
-        for name, each in found.items()
+        {"name": name, "metrics": each.summary(), "lists": list_figures(each.lists, counts, users, vectors)} for name, each in found.items()
     ]
 
 
-def _ask(log: Interactions, fold: Fold, liked: float, ours: Recommender, found: dict[str, Rankings]) -> None:
+def _examples(recommender: Recommender, log: Interactions) -> list[dict[str, Any]]:
+    """What a few users had last, and what they are recommended, with what spoke for it."""
     from tfarch.training.recommender import history_of
 
-    train = log.select(fold.train)
-    counts, known = train.counts(), np.bincount(train.users, minlength=len(log.user_ids)) > 0
-    for query in fold.queries:
-        wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= liked]])
-        asked = {"seen": log.items[query.known], "wanted": wanted, "warm": counts > 0, "new": not known[query.user]}
-        found[OURS].add(query.user, ours.scores(history_of(log, query.known, liked)), **asked)
-        found[POPULAR].add(query.user, counts.astype(np.float64), **asked)
+    rows = log.of_users()
+    busy = [user for user, own in enumerate(rows) if len(own) >= SHOWN_EVENTS]
+    told = []
+    for user in busy[:: max(1, len(busy) // SHOWN_USERS)][:SHOWN_USERS]:
+        history = history_of(log, rows[user], recommender.liked)
+        had = [recommender.titles[item] or recommender.ids[item] for item in history.items[history.wanted][-SHOWN_EVENTS:]]
+        items = [
+            {"title": each.title or each.item, "score": each.score, "parts": dict(each.parts)}
+            for each in recommender.recommend(history, SHOWN_EVENTS, explain=True)
+        ]
+        told.append({"user": log.user_ids[user], "had": had, "items": items})
+    return told
+
+
+def _write_users(file: Path, folder: RunFolder, ours: Rankings, log: Interactions) -> None:
+    """A row for each user and view: queries, and the mean of each metric."""
+    content = io.StringIO()
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(["user", "view", "queries", *METRICS])
+    for view in VIEWS:
+        users = np.array(ours.users[view], np.int64)
+        figures = {metric: ours.figures(view, metric) for metric in METRICS} if len(users) else {}
+        for user in np.unique(users):
+            own = users == user
+            writer.writerow([log.user_ids[user], view, int(own.sum()), *(f"{figures[metric][own].mean():.4f}" for metric in METRICS)])
+    folder.write(file, content.getvalue())
+
+
+def _write_projector(folder: RunFolder, recommender: Recommender) -> None:
+    """The most popular items' vectors for TensorBoard's projector, with their titles and first categories."""
+    from tfarch.evaluation.board.projector import MOST_ROWS, project
+
+    signals = recommender.signals
+    shown = np.argsort(-signals.counts[:, 0], kind="stable")[:MOST_ROWS]
+    first = signals.categories[shown].argmax(axis=1)
+    named = signals.categories[shown].any(axis=1)
+    rows = [
+        (recommender.titles[item] or recommender.ids[item], recommender.categories[kind] if has else "", f"{signals.counts[item, 0]:.0f}")
+        for item, kind, has in zip(shown, first, named, strict=True)
+    ]
+    place = folder.tensorboard / "items"
+    place.mkdir(parents=True, exist_ok=True)
+    project(place, signals.vectors[shown], ("title", "category", "events"), rows)
 
 
 def write_run(

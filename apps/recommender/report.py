@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from apps.recommender.page import VIEW_TITLES
 from tfarch.evaluation.recommendation import VIEWS
-
-_TOLD = {"warm": "known items", "all": "all items", "cold": "new items", "new_users": "new users"}
 
 
 def views_table(report: dict[str, Any]) -> str:
     """NDCG@10 and hit rate of each way by view, in columns."""
     views = [view for view in VIEWS if view in report["variants"][0]["metrics"]]
-    heads = ["NDCG@10 / hit rate@10", *(_TOLD[view] for view in views)]
+    heads = ["NDCG@10 / hit rate@10", *(VIEW_TITLES[view] for view in views)]
     rows = [
         [each["name"], *(f"{each['metrics'][view]['ndcg_at_10']:.4f} / {100 * each['metrics'][view]['hit_at_10']:.1f} %" for view in views)]
         for each in report["variants"]
@@ -28,7 +27,9 @@ def moved_text(report: dict[str, Any]) -> str:
     if forecast := report["forecast"]:
         for view, (mean, low, high) in forecast["difference"].items():
             before, after = (forecast[name][view]["ndcg_at_10"] for name in ("as_it_was", "gone_on"))
-            lines.append(f"{_TOLD[view]}: NDCG@10 {before:.4f} as it was, {after:.4f} gone on ({mean:+.4f}, {low:+.4f} to {high:+.4f})")
+            lines.append(
+                f"{VIEW_TITLES[view]}: NDCG@10 {before:.4f} as it was, {after:.4f} gone on ({mean:+.4f}, {low:+.4f} to {high:+.4f})"
+            )
     else:
         lines.append("nobody has enough newer events for telling whether they help")
     if "vectors" in moved:

@@ -65,6 +65,7 @@ def _check(options: argparse.Namespace, settings: RecommenderSettings) -> int:
 def _run_options(parser: argparse.ArgumentParser) -> None:
     _data_options(parser)
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"folder of the run (default {DEFAULT_OUT})")
+    parser.add_argument("--quick", action="store_true", help="measured at one moment, fewer epochs: for a look")
 
 
 def _run(options: argparse.Namespace, settings: RecommenderSettings) -> int:
@@ -72,12 +73,15 @@ def _run(options: argparse.Namespace, settings: RecommenderSettings) -> int:
     from apps.recommender.report import views_table
 
     settings = dataclasses.replace(settings, data=_with_data(settings, options))
-    report = run(settings, options.out, shlex.join(["python", "-m", "apps.recommender", *sys.argv[1:]]))
+    report = run(settings, options.out, shlex.join(["python", "-m", "apps.recommender", *sys.argv[1:]]), quick=options.quick)
     if options.json:
         print(json.dumps(report, ensure_ascii=False, allow_nan=False))
     else:
         print(views_table(report))
-        print(f"\nwhat ships   {options.out / 'bundle'}\nfigures      {options.out / 'report.json'}")
+        print(
+            f"\nwhat ships   {options.out / 'bundle'}\nreport       {options.out / 'report.html'}\nfigures      {options.out / 'report.json'}"
+        )
+        print(f"each user    {options.out / 'users.csv'}\nTensorBoard  {options.out / 'tensorboard'}")
     return 0
 
 

@@ -229,11 +229,14 @@ def data(report: Report) -> Child:
         ("of these out of scope", number_text(about.get("out_of_scope_test") or None)),
         ("classes", number_text(about.get("classes"))),
     ]
-    findings = about.get("findings")
+    return [fact_list(facts), findings_list(about.get("findings"))]
+
+
+def findings_list(findings: Sequence[Report] | None) -> Child:
+    """What checks found, gravest first, with examples; None: nothing was checked."""
     items = [_finding(each) for each in sorted(findings or [], key=lambda each: _severity(each)[0])]
     listed = tag("ul", items, class_="findings") if items else None
-    clean = tag("p", "The checks found nothing to mend.", class_="note") if findings == [] else None
-    return [fact_list(facts), listed, clean]
+    return [listed, tag("p", "The checks found nothing to mend.", class_="note") if findings == [] else None]
 
 
 def parity(report: Report) -> Child:

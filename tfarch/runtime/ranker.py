@@ -20,6 +20,11 @@ class Ranker:
         kept = np.array([name not in names for name in self.names], np.float64)
         return Ranker(self.names, self.weights * np.concatenate([kept, kept, [0.0]]))
 
+    def pairs(self) -> dict[str, tuple[float, float]]:
+        """Of each signal its weight for items with events and for those without."""
+        count = len(self.names)
+        return dict(zip(self.names, zip(self.weights[:count], self.weights[count:-1], strict=True), strict=True))
+
     def scores(self, signals: Mapping[str, np.ndarray], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """Of all items, float64 `[m]`."""
         return self.parts(signals, cold, candidates).sum(axis=1)

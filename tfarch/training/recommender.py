@@ -14,6 +14,7 @@ from scipy import sparse
 
 from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.cuts import Fold, Query, rolling_cuts
+from tfarch.evaluation.recommendation import Rankings
 from tfarch.models.item_factors import ItemFactors, item_factors
 from tfarch.runtime.ranker import Ranker, features
 from tfarch.runtime.recommender import Recommender
@@ -42,6 +43,21 @@ class Learned:
 def history_of(log: Interactions, rows: np.ndarray, liked: float) -> History:
     """Rows of a log, in the order of time, as a user's history."""
     return History(log.items[rows], log.values[rows] >= liked, log.behaviours[rows])
+
+
+def ask(log: Interactions, fold: Fold, liked: float, score: Callable[[History], np.ndarray], found: Rankings) -> Rankings:
+    """Asks a way to recommend for all queries of a fold: adds to `found` where it put what their users wanted next, and gives it back.
+
+    Args:
+        score: what a user has had -> a score for every item, float `[items]`.
+    """
+    train = log.select(fold.train)
+    warm, known = train.counts() > 0, np.bincount(train.users, minlength=len(log.user_ids)) > 0
+    for query in fold.queries:
+        wanted = np.unique(log.items[query.wanted[log.values[query.wanted] >= liked]])
+        asked = {"seen": log.items[query.known], "wanted": wanted, "warm": warm, "new": not known[query.user]}
+        found.add(query.user, score(history_of(log, query.known, liked)), **asked)
+    return found
 
 
 def factors_of(log: Interactions, rank: int = RANK, l2: float = L2) -> ItemFactors:

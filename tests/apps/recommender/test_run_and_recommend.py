@@ -1,6 +1,8 @@
 """`run` leaves a bundle and a report, and `recommend` shows users what they like, and why."""
 
+import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -45,6 +47,50 @@ def test_the_report_has_every_view_of_ours_and_of_what_is_popular(place):
         assert ours["metrics"][view]["ndcg_at_10"] > 1.5 * popular["metrics"][view]["ndcg_at_10"]
     assert 0 < popular["lists"]["coverage"] < ours["lists"]["coverage"] <= 1
     assert (place / "run" / "config.yaml").is_file()
+    assert set(report["weights"]) == set(load_recommender(place / "run" / "bundle").ranker.names)
+    assert 0 < report["latency"]["p50"] <= report["latency"]["p99"]
+    assert report["files"]["recommender.tflite"] > 10_000
+
+
+def test_the_report_is_a_page_for_people(place):
+    page = (place / "run" / "report.html").read_text(encoding="utf-8")
+    report = json.loads((place / "run" / "report.json").read_text(encoding="utf-8"))
+    figures = report["variants"][0]["metrics"]["all"]
+    assert f"{figures['ndcg_at_10']:.4f}" in page
+    assert report["examples"][0]["items"][0]["title"] in page
+    assert "quick run" not in page
+    assert not re.search(r"(src|href)=.https?:", page)
+
+
+def test_every_user_has_his_figures(place):
+    with open(place / "run" / "users.csv", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    figures = json.loads((place / "run" / "report.json").read_text(encoding="utf-8"))["variants"][0]["metrics"]
+    for view in ("warm", "all", "cold"):
+        own = [row for row in rows if row["view"] == view]
+        assert sum(int(row["queries"]) for row in own) == figures[view]["queries"]
+        mean = np.average([float(row["ndcg_at_10"]) for row in own], weights=[int(row["queries"]) for row in own])
+        assert mean == pytest.approx(figures[view]["ndcg_at_10"], abs=1e-3)
+
+
+def test_the_projector_has_the_items_vectors(place):
+    folder = place / "run" / "tensorboard" / "items"
+    vectors = np.loadtxt(folder / "text_vectors.tsv", delimiter="\t")
+    rows = (folder / "rows.tsv").read_text(encoding="utf-8").splitlines()
+    assert vectors.shape == (360, 16)
+    assert rows[0] == "title\tcategory\tevents"
+    found = load_recommender(place / "run" / "bundle")
+    first = np.argsort(-found.signals.counts[:, 0], kind="stable")[0]
+    assert rows[1].split("\t")[0] == found.titles[first]
+    np.testing.assert_allclose(vectors[0], found.signals.vectors[first], rtol=1e-3, atol=1e-4)
+
+
+def test_a_quick_run_says_that_it_is_one(place, tmp_path, capsys):
+    data = ["--interactions", str(place / "events.csv"), "--items", str(place / "items.csv"), "--out", str(tmp_path / "run")]
+    assert cli.main(APP, ["run", *data, "--quick", "--set", "data.liked=4", "--set", "evaluate.least_rows=5", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["quick"] is True
+    assert "quick run" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_bundle_is_sound_and_has_what_was_learned(place):

@@ -1,4 +1,4 @@
-"""The test rows' text vectors for TensorBoard's tab PROJECTOR: vectors, what each row is, and the file that names both."""
+"""Vectors for TensorBoard's tab PROJECTOR: the vectors, what each row is, and the file that names both."""
 
 from __future__ import annotations
 
@@ -32,16 +32,29 @@ def write_projector(
         OSError: a file cannot be written.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(texts))[:MOST_ROWS])
-    config = ProjectorConfig()
-    config.embeddings.add(tensor_name=Path(VECTORS).stem, tensor_path=VECTORS, metadata_path=ROWS)
-    lines = ["\t".join(COLUMNS)]
+    cells = []
     for row in rows:
         target, predicted = int(targets[row]), int(answers.probabilities[row].argmax())
         outcome = "out of scope" if target < 0 else "right" if target == predicted else "wrong"
-        cells = (oos_label if target < 0 else labels[target], labels[predicted], outcome, texts[row])
-        lines.append("\t".join(map(_cell, cells)))
-    _write(folder / ROWS, lines)
-    _write(folder / VECTORS, ("\t".join(f"{value:.5g}" for value in vector) for vector in answers.vectors[rows].tolist()))
+        cells.append((oos_label if target < 0 else labels[target], labels[predicted], outcome, texts[row]))
+    project(folder, answers.vectors[rows], COLUMNS, cells)
+
+
+def project(folder: Path, vectors: np.ndarray, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Writes the projector's three files into `folder`.
+
+    Args:
+        vectors: float `[n, width]`.
+        columns: two or more.
+        rows: what each of the n is, a cell for each column.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    config = ProjectorConfig()
+    config.embeddings.add(tensor_name=Path(VECTORS).stem, tensor_path=VECTORS, metadata_path=ROWS)
+    _write(folder / ROWS, ["\t".join(columns), *("\t".join(map(_cell, cells)) for cells in rows)])
+    _write(folder / VECTORS, ("\t".join(f"{value:.5g}" for value in vector) for vector in vectors.tolist()))
     _write(folder / PROJECTOR_FILENAME, [text_format.MessageToString(config).rstrip("\n")])
 
 

@@ -1,0 +1,162 @@
+"""report.html of a recommender: how good it is by view, what counts for it, what a few users get, and what its data and files are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfarch.evaluation.figures import number_text, seconds_text
+from tfarch.evaluation.html import render_page
+from tfarch.evaluation.markup import Child, Markup, fact_list, named, quoted, scrolled, tag
+from tfarch.evaluation.sections import findings_list
+
+Report = Mapping[str, Any]
+VIEW_TITLES = {"warm": "known items", "all": "all items", "cold": "new items", "new_users": "new users"}
+_PARTS = 3  # of a score, that are told
+
+
+def page(report: Report) -> str:
+    """The page of a report of `run`."""
+    title = report["data"]["name"]
+    badge = tag("span", "quick run: a look, not a result", class_="badge warning") if report["quick"] else None
+    head = [
+        tag("p", "recommender", class_="context"),
+        tag("h1", title, badge),
+        tag("p", _lead(report), class_="lead"),
+        _tiles(report),
+    ]
+    sections = [
+        ("figures", "How good it is", _figures(report)),
+        ("examples", "What a few users get", _examples(report)),
+        ("weights", "What counts", _weights(report)),
+        ("lists", "What the lists are like", _lists(report)),
+        ("data", "Data", _data(report)),
+        ("files", "Files", _files(report)),
+    ]
+    return render_page(f"{title} – tfarch recommender", head, sections, "report.json, which lies beside this file and holds every figure")
+
+
+def _lead(report: Report) -> str:
+    ours, popular = (each["metrics"]["all"] for each in report["variants"])
+    return (
+        f"Of {ours['queries']:,} times that a user was asked for, {100 * ours['hit_at_10']:.0f} % found something among ten recommendations that he wanted next; "
+        f"among the ten most popular items it was {100 * popular['hit_at_10']:.0f} %."
+    )
+
+
+def _tiles(report: Report) -> Markup:
+    ours = report["variants"][0]["metrics"]
+    tiles = [
+        _tile(
+            f"NDCG@10, {VIEW_TITLES[view]}",
+            f"{ours[view]['ndcg_at_10']:.3f}",
+            "",
+            "95 %: {:.3f} to {:.3f}".format(*ours[view]["ndcg_at_10_interval"]),
+        )
+        for view in ours
+        if view != "warm"
+    ]
+    tiles.append(_tile("latency, median", f"{report['latency']['p50']:.1f}", "ms", "ten items for a user"))
+    return tag("div", tiles, class_="tiles")
+
+
+def _tile(name: str, figure: str, unit: str, note: str) -> Markup:
+    parts = [tag("span", name, class_="faint"), tag("strong", figure, tag("small", unit)), tag("span", note, class_="faint")]
+    return tag("div", parts, class_="tile")
+
+
+def _table(heads: list[str], rows: list[list[Child]]) -> Markup:
+    titles = [tag("th", head, scope="col", class_="number" if place else None) for place, head in enumerate(heads)]
+    lines = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell, class_="number") for cell in row[1:]]) for row in rows]
+    return scrolled(tag("table", tag("thead", tag("tr", titles)), tag("tbody", lines), class_="figures"))
+
+
+def _figures(report: Report) -> Child:
+    views = list(report["variants"][0]["metrics"])
+    heads = ["", "queries", "NDCG@10", "95 %", "recall@10", "recall@20", "hit rate@10", "MRR", "MAP@10"]
+    tables: list[Child] = []
+    for view in views:
+        rows: list[list[Child]] = []
+        for each in report["variants"]:
+            figures = each["metrics"][view]
+            low, high = figures["ndcg_at_10_interval"]
+            told = [figures[name] for name in ("recall_at_10", "recall_at_20", "hit_at_10", "mrr", "map_at_10")]
+            rows.append(
+                [
+                    each["name"],
+                    f"{figures['queries']:,}",
+                    f"{figures['ndcg_at_10']:.4f}",
+                    f"{low:.3f} to {high:.3f}",
+                    *(f"{value:.4f}" for value in told),
+                ]
+            )
+        tables += [tag("h3", VIEW_TITLES[view].capitalize()), _table(heads, rows)]
+    note = (
+        "At several moments everything before is learned, and users are asked for what they do next: their last events are to be foretold, the others are known. All items are ranked. "
+        "Known items: those that were learned from; new items: those that were not; new users: of whom nothing was learned. Each user's figures are in users.csv."
+    )
+    return [tag("p", note, class_="note"), tables]
+
+
+def _examples(report: Report) -> Child:
+    blocks = []
+    for each in report["examples"]:
+        rows = [
+            tag(
+                "tr",
+                tag("td", quoted(item["title"])),
+                tag("td", f"{item['score']:.2f}", class_="number"),
+                tag("td", _spoke(item["parts"]), class_="faint"),
+            )
+            for item in each["items"]
+        ]
+        had = tag("p", "had last: ", "; ".join(each["had"]), class_="note")
+        blocks += [tag("h3", "User ", named(each["user"])), had, scrolled(tag("table", tag("tbody", rows), class_="figures"))]
+    return blocks
+
+
+def _spoke(parts: Mapping[str, float]) -> str:
+    most = sorted(parts.items(), key=lambda part: -part[1])[:_PARTS]
+    return ", ".join(f"{name.replace('_', ' ')} {value:+.2f}" for name, value in most if value > 0)
+
+
+def _weights(report: Report) -> Child:
+    rows: list[list[Child]] = [[name.replace("_", " "), f"{warm:+.2f}", f"{cold:+.2f}"] for name, (warm, cold) in report["weights"].items()]
+    note = "What a signal adds to a score when it stands one standard deviation above its mean among the candidates, for items with events and for those without."
+    return [tag("p", note, class_="note"), _table(["signal", "known items", "new items"], rows)]
+
+
+def _lists(report: Report) -> Child:
+    heads = ["", "coverage, %", "mean popularity", "novelty, bits", "diversity"]
+    rows: list[list[Child]] = []
+    for each in report["variants"]:
+        lists = each["lists"]
+        rows.append(
+            [
+                each["name"],
+                f"{100 * lists['coverage']:.1f}",
+                f"{lists['mean_popularity']:.1f}",
+                f"{lists['novelty']:.2f}",
+                f"{lists['diversity']:.3f}",
+            ]
+        )
+    note = "Coverage: the share of all items that stand in somebody's list. Popularity: events of a listed item. Diversity: how unlike two items of a list are."
+    return [_table(heads, rows), tag("p", note, class_="note")]
+
+
+def _data(report: Report) -> Child:
+    data = report["data"]
+    facts = [(name, number_text(data[name])) for name in ("events", "users", "items")]
+    return [fact_list([("name", data["name"]), *facts]), findings_list(data["findings"])]
+
+
+def _files(report: Report) -> Child:
+    rows: list[list[Child]] = [[tag("code", name), f"{size / 1e6:.2f}"] for name, size in report["files"].items()]
+    latency = report["latency"]
+    facts = [
+        ("a query", f"p50 {latency['p50']:.1f} ms, p95 {latency['p95']:.1f} ms, p99 {latency['p99']:.1f} ms"),
+        ("whole run", seconds_text(report["seconds"])),
+        ("seed", str(report["seed"])),
+        ("command", tag("code", report["command"])),
+    ]
+    return [_table(["in the bundle", "MB"], rows), fact_list(facts)]
