@@ -16,7 +16,7 @@ def outputs_of(notebook):
 
 
 def test_there_is_one_for_each_app():
-    assert {"customer_service", "finance_sentiment"} <= {source.stem for source in SOURCES}
+    assert {"customer_service", "finance_sentiment", "recommender"} <= {source.stem for source in SOURCES}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
@@ -56,3 +56,12 @@ def test_customer_service_runs(shown_by):
     assert "bundle/model.tflite" in shown
     (answer,) = [line for line in shown.splitlines() if "the internet is down again!!" in line]
     assert answer.split()[0] in ("internet_down", "internet_drops", "out")
+
+
+def test_recommender_runs(shown_by):
+    shown = shown_by("recommender")
+    assert "100,004 events, 671 users, 9,066 items" in shown
+    assert "recommender  0." in shown, "the table of views"
+    assert "of its time" in shown or "linear" in shown or "interest" in shown, "what spoke for an item"
+    assert "it stands at place" in shown
+    assert "recommender.tflite" in shown
