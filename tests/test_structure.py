@@ -118,7 +118,7 @@ def test_nothing_in_the_core_knows_an_app():
 
 def test_the_runtime_stands_on_numpy_level_libraries_alone():
     libraries = {other.split(".")[0] for name in modules() if part(name) == "runtime" for other in imports(name)}
-    outside = libraries - {"tfarch", "numpy", "tokenizers", "ai_edge_litert", "bm25s"}
+    outside = libraries - {"tfarch", "numpy", "tokenizers", "ai_edge_litert", "bm25s", "voyager"}
     assert outside <= set(sys.stdlib_module_names)
 
 

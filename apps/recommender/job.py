@@ -199,7 +199,7 @@ def write_run(
 
     export = settings.export
     with tempfile.TemporaryDirectory() as scratch:
-        wanted = {"tflite": export.tflite, "saved_model": export.saved_model}
+        wanted = {"search": export.search, "tflite": export.tflite, "saved_model": export.saved_model}
         files, described = recommender_files(recommender, Path(scratch), int8=export.index == "int8", **wanted)
         described["task"] = RECOMMENDATION
         described["provenance"] = {"data": {"name": source.name, "licence": source.licence, "sha256": source.sha256}}

@@ -79,6 +79,9 @@ class ExportSettings:
     """What the bundle holds beside what `recommend` needs."""
 
     index: Literal["float32", "int8"] = option("float32", "numbers of the items' vectors; int8: a quarter of the size")
+    search: Literal["auto", "exact", "approximate"] = option(
+        "auto", "whether all items are scored for a user, or those that an index finds; auto: an index from 100,000 items on"
+    )
     text_tower: Literal["float32", "float16", "dynamic_int8"] = option("dynamic_int8", "variant of the text tower's TFLite file")
     tflite: bool = option(True, "a TFLite file, history to the best items")
     saved_model: bool = option(True, "a SavedModel for TF Serving, histories of item ids to the best items")

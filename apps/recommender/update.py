@@ -30,7 +30,8 @@ def update_items(bundle: Path, data: DataSettings) -> dict[str, Any]:
         updated = with_items(recommender, [NewItem(*each) for each in columns])
     had = recommender.bundle
     with tempfile.TemporaryDirectory() as scratch:
-        wanted = {"int8": had["index"] == "int8", "tflite": "tflite" in had, "saved_model": "saved_model" in had}
+        search = "approximate" if "nearest" in had else "auto"
+        wanted = {"int8": had["index"] == "int8", "search": search, "tflite": "tflite" in had, "saved_model": "saved_model" in had}
         files, described = recommender_files(updated, Path(scratch), **wanted)
         update_bundle(bundle, described, files, without=[name for name in had["files"] if name.startswith("saved_model/")])
     added = len(updated.ids) - len(recommender.ids)

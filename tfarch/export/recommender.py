@@ -15,14 +15,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfarch.errors import unknown
+from tfarch.errors import InputError, unknown
 from tfarch.export.bundle import Content, arrays_file
 from tfarch.export.recommender_graph import NO_CANDIDATE, RecommenderGraph
 from tfarch.export.saved_model import save_module
 from tfarch.export.tflite import Converter
+from tfarch.runtime.nearest import Nearest
 from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender
 
-TFLITE, SAVED_MODEL = "recommender.tflite", "saved_model/1"
+TFLITE, SAVED_MODEL, NEAREST = "recommender.tflite", "saved_model/1", "nearest.voyager"
+LARGE = 100_000  # items from which on not all of them are scored
 # int8_index: tables of vectors at a byte a number, each row with its scale; dynamic_int8: what the converter does to them.
 VARIANTS = ("float32", "dynamic_int8", "int8_index")
 
@@ -48,19 +50,29 @@ def recommender_file(recommender: Recommender, variant: str = "float32") -> byte
 
 
 def recommender_files(
-    recommender: Recommender, scratch: Path, *, int8: bool, tflite: bool, saved_model: bool
+    recommender: Recommender, scratch: Path, *, int8: bool, search: str, tflite: bool, saved_model: bool
 ) -> tuple[dict[str, Content], dict[str, Any]]:
     """What a bundle holds of a recommender, and what its bundle.json says of that.
 
     Args:
         scratch: an empty folder, needed until the bundle is written.
         int8: tables of vectors at a byte a number.
+        search: `exact`, `approximate` (an index, see `tfarch.runtime.nearest`), or `auto`: approximate from `LARGE` items on, where there is an interest model.
         tflite, saved_model: whether these are wanted.
+
+    Raises:
+        InputError: an index is wanted, and what it needs is not installed or there are no vectors.
     """
     index = "int8" if int8 else "float32"
+    vectors = recommender.signals.vectors
+    if search == "approximate" and vectors is None:
+        raise InputError("an index is of an interest model's vectors, and there is none", mend="export.search=exact")
     items, arrays = recommender.as_files(int8=int8)
     files: dict[str, Content] = {ITEMS: items, ARRAYS: arrays_file(**arrays)}
     described: dict[str, Any] = {"items": {"file": ITEMS}, "arrays": {"file": ARRAYS}, "index": index}
+    if search == "approximate" or (search == "auto" and vectors is not None and len(vectors) >= LARGE):
+        files[NEAREST] = Nearest.of(vectors).as_bytes()
+        described["nearest"] = {"file": NEAREST}
     if tflite:
         files[TFLITE] = recommender_file(recommender, "int8_index" if int8 else "float32")
         described["tflite"] = {"file": TFLITE}

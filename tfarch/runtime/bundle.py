@@ -289,8 +289,9 @@ def _check_description(bundle: Bundle) -> None:
             raise BundleError("tasks is empty: the model's outputs have no names", file=file)
         return
     if task == RECOMMENDATION:
-        tower = ["text_tower.file", "text_tower.tokeniser.file"] if "text_tower" in description else []
-        return _check_files(bundle, ["items.file", "arrays.file", *tower])
+        more = {"text_tower": ("text_tower.file", "text_tower.tokeniser.file"), "nearest": ("nearest.file",)}
+        named = [field for part, fields in more.items() if part in description for field in fields]
+        return _check_files(bundle, ["items.file", "arrays.file", *named])
 
     labels = _field(bundle, "labels", list)
     if not labels:

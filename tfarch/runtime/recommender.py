@@ -16,6 +16,7 @@ import numpy as np
 
 from tfarch.errors import BundleError, InputError
 from tfarch.runtime.bundle import RECOMMENDATION, Bundle, check_file, open_bundle, read_arrays, read_text
+from tfarch.runtime.nearest import Nearest
 from tfarch.runtime.network import Network
 from tfarch.runtime.ranker import Ranker
 from tfarch.runtime.rows_int8 import from_int8, to_int8
@@ -27,6 +28,7 @@ from tfarch.runtime.user_tower import UserTower
 
 ITEMS = "items.json"
 ARRAYS = "arrays.npz"
+_NEAREST, _SAMPLE, _ALWAYS = 1000, 4096, 200  # items that are scored where there is an index: see `_looked_at`
 _VARIED = 5  # times as many items as are asked for, that those are chosen from where there is to be variety
 _SIGNALS = ("sources", "targets", "categories", "counts", "value", "since")
 _TABLES = {"sources", "targets", "categories", "vectors"}  # that may be int8
@@ -55,6 +57,7 @@ class Recommender:
         categories: names of the categories of the signals.
         liked: value from which on an event is what its user wanted.
         bundle: bundle.json, where it came from one.
+        nearest: index of the interest model's vectors: where there are many items not all of them are scored (see `tfarch.runtime.nearest`).
     """
 
     def __init__(
@@ -67,11 +70,19 @@ class Recommender:
         categories: Sequence[str],
         liked: float,
         bundle: Mapping[str, Any] | None = None,
+        *,
+        nearest: Nearest | None = None,
     ):
         self.signals, self.ranker, self.liked = signals, ranker, liked
         self.ids, self.titles, self.behaviours, self.categories = tuple(ids), tuple(titles), tuple(behaviours), tuple(categories)
         self.bundle = dict(bundle or {})
+        self.nearest = nearest
         self._numbers = {item: number for number, item in enumerate(self.ids)}
+        if nearest is not None:
+            self._sample = np.sort(np.random.default_rng(0).permutation(len(self.ids))[:_SAMPLE])
+            newest = np.argsort(-np.nan_to_num(signals.since, nan=-np.inf), kind="stable")[:_ALWAYS]
+            popular = np.argpartition(-signals.counts, min(_ALWAYS, len(self.ids) - 1), axis=0)[:_ALWAYS].ravel()
+            self._always = np.unique(np.concatenate([self._sample, newest, popular]))
 
     def number(self, item: str) -> int:
         """The number of an item.
@@ -109,7 +120,7 @@ class Recommender:
         return History(numbers, wanted, np.array([known[each] for each in behaviours] or [0] * len(items), np.int64), tuple(texts))
 
     def scores(self, history: History) -> np.ndarray:
-        """Of all items, float64 `[items]`, what was had being no candidate: its own has no meaning."""
+        """Of all items, float64 `[items]`, without an index; what was had is no candidate: its own has no meaning."""
         candidates = np.ones(len(self.ids), bool)
         candidates[history.items] = False
         return self.ranker.scores(self.signals.of(history), self.signals.cold, candidates)
@@ -178,14 +189,33 @@ class Recommender:
     ) -> list[Recommendation]:
         if not candidates.any():
             return []
-        parts = ranker.parts(self.signals.of(history), self.signals.cold, candidates)
-        scores = np.where(candidates, parts.sum(axis=1), -np.inf)
-        best = np.lexsort((np.arange(len(scores)), -scores))[: min(k if not variety else _VARIED * k, int(candidates.sum()))]
+        words = self.signals.shared_words(history)
+        rows, usual = self._looked_at(history, candidates, words, max(_NEAREST, _VARIED * k))
+        parts = ranker.parts(self.signals.of(history, rows, words=words), self.signals.cold[rows], usual)
+        scores = np.where(candidates[rows], parts.sum(axis=1), -np.inf)
+        best = np.lexsort((rows, -scores))[: min(k if not variety else _VARIED * k, int(candidates[rows].sum()))]
         if variety:
             vectors = self.signals.categories if self.signals.vectors is None else self.signals.vectors
-            best = best[varied(scores[best], vectors[best], k, variety)]
-        told = [dict(zip(ranker.told, parts[item].tolist(), strict=True)) if explain else {} for item in best]
-        return [Recommendation(self.ids[item], self.titles[item], float(scores[item]), each) for item, each in zip(best, told, strict=True)]
+            best = best[varied(scores[best], vectors[rows[best]], k, variety)]
+        told = [dict(zip(ranker.told, parts[place].tolist(), strict=True)) if explain else {} for place in best]
+        return [
+            Recommendation(self.ids[rows[place]], self.titles[rows[place]], float(scores[place]), each)
+            for place, each in zip(best, told, strict=True)
+        ]
+
+    def _looked_at(self, history: History, candidates: np.ndarray, words: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the items that are scored, rising, and which of them tell what is usual, bool of that shape.
+
+        With an index these are the nearest to the user's state, those that share most words with what he wanted, the most popular of each window, the newest, and a sample of
+        all, which alone tells what is usual; without one, or where few items are candidates, all of them.
+        """
+        if self.nearest is None or candidates.sum() <= 2 * _SAMPLE:
+            rows = np.arange(len(candidates)) if self.nearest is None else np.flatnonzero(candidates)
+            return rows, candidates[rows]
+        alike = np.argpartition(-words, count)[:count]
+        near = self.nearest.to(self.signals.state(history), count)
+        rows = np.unique(np.concatenate([self._always, near, alike[words[alike] > 0.0]]))
+        return rows, candidates[rows] & np.isin(rows, self._sample, assume_unique=True)
 
     def as_files(self, *, int8: bool = False) -> tuple[str, dict[str, np.ndarray]]:
         """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`.
@@ -269,9 +299,20 @@ def load_recommender(folder: str | Path, *, verify: bool = True) -> Recommender:
             described["categories"],
             described["liked"],
             bundle.description,
+            nearest=_nearest(bundle, len(signals), verify),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"is damaged: {type(error).__name__}: {error}", file=bundle.folder, mend="export the bundle again") from error
+
+
+def _nearest(bundle: Bundle, items: int, verify: bool) -> Nearest | None:
+    described = bundle.description.get("nearest")
+    if described is None:
+        return None
+    found = Nearest.from_bytes(check_file(bundle, described["file"], verify=verify).read_bytes())
+    if len(found) != items:
+        raise ValueError(f"an index of {len(found)} items for {items}")
+    return found
 
 
 def _text_tower(bundle: Bundle, verify: bool) -> Callable[[Sequence[str]], np.ndarray] | None:

@@ -99,25 +99,31 @@ class Signals:
         """Whether an item has no events, bool `[m]`."""
         return self.counts[:, 0] == 0
 
-    def of(self, history: History) -> dict[str, np.ndarray]:
-        """The signals by name, float32 `[m]` each."""
-        items, said = history.items, self._alike(history.texts)
-        amounts = history.amounts
-        recent = amounts * history.recent
-        wanted = history.wanted
+    def shared_words(self, history: History) -> np.ndarray:
+        """How much of what the user wanted stands in the items' texts, float32 `[m]`."""
+        items, wanted, fading = history.items, history.wanted, history.recent
+        return self.words.scores(items[wanted], fading[: len(items)][wanted]) + self.words.scores_of_texts(
+            history.texts, fading[len(items) :]
+        )
+
+    def of(self, history: History, rows: np.ndarray | None = None, *, words: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """The signals by name, float32 `[m]` each, or `[rows]` of these items alone; `words` as `shared_words` gives them, where they are known already."""
+        items, said, among = history.items, self._alike(history.texts), slice(None) if rows is None else rows
+        recent = history.amounts * history.recent
         sources = np.concatenate([self.sources[items], said @ self.sources])
         categories = np.concatenate([self.categories[items], said @ self.categories])
+        words = self.shared_words(history) if words is None else words
+        targets = self.targets[among]
         found = {
-            "linear": self.targets @ (amounts.astype(np.float32) @ sources),
-            "linear_recent": self.targets @ (recent.astype(np.float32) @ sources),
-            "words": self.words.scores(items[wanted], history.recent[: len(items)][wanted])
-            + self.words.scores_of_texts(history.texts, history.recent[len(items) :]),
-            "categories": self.categories @ (recent.astype(np.float32) @ categories),
-            "of_its_time": self._of_its_time(np.concatenate([self.since[items], self._since(said)]), recent),
+            "linear": targets @ (history.amounts.astype(np.float32) @ sources),
+            "linear_recent": targets @ (recent.astype(np.float32) @ sources),
+            "words": words[among],
+            "categories": self.categories[among] @ (recent.astype(np.float32) @ categories),
+            "of_its_time": self._of_its_time(np.concatenate([self.since[items], self._since(said)]), recent)[among],
         }
         if self.vectors is not None:
-            found["interest"] = self.vectors @ self.state(history)
-        return {**found, **self.of_items}
+            found["interest"] = self.vectors[among] @ self.state(history)
+        return {**found, **{name: value[among] for name, value in self.of_items.items()}}
 
     def _alike(self, texts: Sequence[str]) -> np.ndarray:
         """What a text that is no item's stands for beside its own words: the items that share most words with it, shares of 1 in all, float32 `[texts, m]`; zeros where

@@ -85,12 +85,18 @@ def test_the_projector_has_the_items_vectors(place):
     np.testing.assert_allclose(vectors[0], found.signals.vectors[first], rtol=1e-3, atol=1e-4)
 
 
-def test_a_quick_run_says_that_it_is_one(place, tmp_path, capsys):
+def test_a_quick_run_says_that_it_is_one_and_an_index_ships_where_it_is_wanted(place, tmp_path, capsys):
     data = ["--interactions", str(place / "events.csv"), "--items", str(place / "items.csv"), "--out", str(tmp_path / "run")]
-    assert cli.main(APP, ["run", *data, "--quick", "--set", "data.liked=4", "--set", "evaluate.least_rows=5", "--json"]) == 0
+    small = ["--set", "export.search=approximate", "--set", "export.index=int8", "--set", "export.saved_model=false"]
+    assert cli.main(APP, ["run", *data, *small, "--quick", "--set", "data.liked=4", "--set", "evaluate.least_rows=5", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["quick"] is True
     assert "quick run" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    found = load_recommender(tmp_path / "run" / "bundle")
+    assert len(found.nearest) == 360
+    assert found.recommend(found.history(["2", "6"]), 1)[0].item not in ("2", "6")
+    assert {"nearest.voyager", "recommender.tflite"} < report["files"].keys()
+    assert not any(name.startswith("saved_model") for name in report["files"])
 
 
 def test_the_bundle_is_sound_and_has_what_was_learned(place):
