@@ -47,7 +47,7 @@ class Catalogue:
 
     def replaced_by(self, other: Catalogue) -> Catalogue:
         """With the items of another one: those that are in both as they are there, those that are not after its own."""
-        places = {each: number for number, each in enumerate((*self.ids, *(each for each in other.ids if each not in set(self.ids))))}
+        places = {each: number for number, each in enumerate(dict.fromkeys((*self.ids, *other.ids)))}
         rows: list[tuple] = [()] * len(places)
         for catalogue in (self, other):
             for row in zip(catalogue.ids, catalogue.titles, catalogue.texts, catalogue.categories, catalogue.since.tolist(), strict=True):
