@@ -12,7 +12,7 @@ from tfarch.settings import Settings, option
 class DataSettings:
     """Where events and items come from."""
 
-    interactions: str | None = option(None, "CSV/TSV/JSONL of events; none: MovieLens")
+    interactions: str | None = option(None, "CSV/TSV/JSONL of events, or tfds:movielens/100k-ratings; none: the small MovieLens")
     items: str | None = option(None, "CSV/TSV/JSONL of items; none: nothing is known of them but their events")
     user_column: str = option("user", "name of the column that holds the user")
     item_column: str = option("item", "name of the column that holds the item, in both files")

@@ -51,8 +51,14 @@ def load(data: DataSettings) -> Source:
             raise InputError("items without events", file=data.items, mend="give the events with --interactions")
         log, films = movielens()
         return Source(LogSurvey(log, films, None, "movielens", True, (), data.liked or STARS), "movielens", LICENCE, {})
-    items = None if data.items is None else _items(data)
     named = EventColumns(data.user_column, data.item_column, data.behaviour_column, data.time_column, data.value_column)
+    if data.interactions.startswith("tfds:"):
+        from tfarch.data.behaviour.tfds import read_tfds_events
+
+        log, catalogue, licence, sha256 = read_tfds_events(data.interactions, named, _item_columns(data))
+        survey = LogSurvey(log, catalogue, None, data.interactions, True, (), data.liked)
+        return Source(survey, data.interactions.removeprefix("tfds:"), licence, {data.interactions: sha256})
+    items = None if data.items is None else _items(data)
     events = read_events(data.interactions, named, strict=data.strict, items=() if items is None else items.catalogue.ids)
     nothing = Catalogue((), (), (), (), np.zeros(0))
     catalogue = (nothing if items is None else items.catalogue).with_ids(events.log.item_ids)
@@ -72,5 +78,8 @@ def read_catalogue(data: DataSettings) -> Catalogue:
 
 
 def _items(data: DataSettings) -> ItemFile:
-    columns = ItemColumns(data.item_column, data.title_column, tuple(data.text_columns), data.category_column, data.since_column)
-    return read_items(data.items, columns, strict=data.strict)
+    return read_items(data.items, _item_columns(data), strict=data.strict)
+
+
+def _item_columns(data: DataSettings) -> ItemColumns:
+    return ItemColumns(data.item_column, data.title_column, tuple(data.text_columns), data.category_column, data.since_column)

@@ -37,11 +37,8 @@ def read_tfds(place: str, data: DataConfig) -> Source:
         InputError: tensorflow-datasets is not there, the name is unknown, the data cannot be downloaded or prepared, a feature is missing
             or of another kind, or there is no labelled training split.
     """
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise InputError(f"tensorflow-datasets cannot be imported: {error}", file=place, mend="pip install tensorflow-datasets") from error
-    builder = _builder(tfds, place)
+    tfds = library(place)
+    builder = builder_of(tfds, place)
     features = builder.info.features
     text_name = _feature_name(features, data.text_column, tfds.features.Text, "text", place)
     fallback = None if len(data.tasks) > 1 or data.task_columns else tfds.features.ClassLabel
@@ -49,7 +46,7 @@ def read_tfds(place: str, data: DataConfig) -> Source:
     if not isinstance(features[text_name], tfds.features.Text):
         raise InputError(f"feature {text_name!r} is no text", file=place, mend="name the right one with --text-column")
     label_of = _label_reader(features[label_name], isinstance(features[label_name], tfds.features.ClassLabel), label_name, place)
-    _prepare(builder, place)
+    prepare(builder, place)
     splits = list(builder.info.splits) or ["train"]  # without metadata (a mocked builder) it does not say which it has
     readings: dict[str, Reading] = {}
     files: dict[str, str] = {}
@@ -67,7 +64,25 @@ def read_tfds(place: str, data: DataConfig) -> Source:
     return Source(builder.info.full_name, place, readings, hashes, origin)
 
 
-def _builder(tfds: Any, place: str) -> Any:
+def library(place: str) -> Any:
+    """tensorflow-datasets.
+
+    Raises:
+        InputError: it is not there.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise InputError(f"tensorflow-datasets cannot be imported: {error}", file=place, mend="pip install tensorflow-datasets") from error
+    return tfds
+
+
+def builder_of(tfds: Any, place: str) -> Any:
+    """The builder that `tfds:NAME[:CONFIG]` names.
+
+    Raises:
+        InputError: there is none of this name; tells near ones.
+    """
     name, _, config = place.removeprefix("tfds:").partition(":")
     try:
         return tfds.builder(f"{name}/{config}" if config else name)
@@ -77,13 +92,17 @@ def _builder(tfds: Any, place: str) -> Any:
         raise InputError(f"no such TensorFlow dataset: {_first_line(error)}", file=place, mend=mend) from error
 
 
-def _prepare(builder: Any, place: str) -> None:
-    """Downloads and prepares the data unless it is there; what tfds prints goes to standard error, where progress belongs."""
+def prepare(builder: Any, place: str) -> None:
+    """Downloads and prepares the data unless it is there; what tfds prints goes to standard error, where progress belongs.
+
+    Raises:
+        InputError: that cannot be done; says what is missing.
+    """
     _LOG.info("preparing %s in %s (without a network tfds tries for some minutes)", place, builder.data_dir)
     try:
         with contextlib.redirect_stdout(sys.stderr):
             builder.download_and_prepare()
-    except Exception as error:  # see _builder: network, checksum, disk, missing package, manual download
+    except Exception as error:  # see builder_of: network, checksum, disk, missing package, manual download
         missing = isinstance(error, ImportError) and error.name
         mend = f"pip install {error.name}" if missing else "it needs a network once; or give a folder or file of your own"
         raise InputError(f"cannot be downloaded or prepared: {_first_line(error)}", file=place, mend=mend) from error
