@@ -38,10 +38,11 @@ TIMED = 200  # queries
 OURS, POPULAR = "recommender", "popular"
 
 
-def run(settings: RecommenderSettings, out: Path, command: str, *, quick: bool = False) -> dict[str, Any]:
+def run(settings: RecommenderSettings, out: Path, command: str, *, source: Source | None = None, quick: bool = False) -> dict[str, Any]:
     """Learns, measures, writes `<out>/bundle` and the report, which it returns.
 
     Args:
+        source: what is learned from (see `load_frames`); none: what the settings name.
         quick: the settings are for a look, which the report then says.
 
     Raises:
@@ -50,7 +51,7 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, quick: bool =
     start_tensorflow()
     from apps.recommender.learner import Learner
 
-    source = load(settings.data)
+    source = source or load(settings.data)
     findings = check_log(source.survey)
     for finding in findings:
         if finding.severity != "note":

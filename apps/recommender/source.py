@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from tfarch.data.behaviour.check import LogSurvey
 from tfarch.data.behaviour.reading import EventColumns, ItemColumns, ItemFile, read_events, read_items
 from tfarch.errors import InputError
 
+DEFAULTS = DataSettings()
 STARS = 4.0  # of MovieLens' five, from which on a film was what its viewer wanted
 
 
@@ -66,6 +70,20 @@ def load(data: DataSettings) -> Source:
     survey = LogSurvey(events.log, catalogue, events.lines, Path(data.interactions).name, events.dated, bad, data.liked)
     sha256 = {Path(data.interactions).name: events.sha256} | ({} if items is None else {Path(data.items).name: items.sha256})
     return Source(survey, Path(data.interactions).stem, "the user's own", sha256)
+
+
+def load_frames(events: Any, items: Any = None, data: DataSettings = DEFAULTS) -> Source:
+    """As `load`, of tables in memory.
+
+    Args:
+        events, items: pandas data frames with the columns that `data` names.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        files = {"interactions": (Path(name) / "events.csv", events), "items": (Path(name) / "items.csv", items)}
+        given = {key: str(file) for key, (file, frame) in files.items() if frame is not None}
+        for key in given:
+            files[key][1].to_csv(given[key], index=False)
+        return load(dataclasses.replace(data, **given))
 
 
 def read_catalogue(data: DataSettings) -> Catalogue:
