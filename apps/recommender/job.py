@@ -6,17 +6,18 @@ import csv
 import io
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from apps.recommender.page import page
-from apps.recommender.settings import RecommenderSettings
+from apps.recommender.settings import EvaluateSettings, RecommenderSettings
 from apps.recommender.source import Source, load
 from tfarch.data.behaviour import Interactions
 from tfarch.data.behaviour.check import check_log
-from tfarch.data.behaviour.cuts import rolling_cuts
+from tfarch.data.behaviour.cuts import Fold, cold_items, leave_last_out, random_share, rolling_cuts
 from tfarch.errors import InputError
 from tfarch.evaluation.machine import describe
 from tfarch.evaluation.recommendation import METRICS, VIEWS, Rankings, list_figures
@@ -83,6 +84,7 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, source: Sourc
                 "findings": [finding.as_dict() for finding in findings],
             },
             "seconds": time.perf_counter() - started,
+            "split": {"by": settings.evaluate.split, "leaks_time": settings.evaluate.split != "time"},
             "variants": _figures(found, source.log, vectors),
             "chosen": OURS,
             "weights": {name: [float(each) for each in pair] for name, pair in recommender.ranker.pairs().items()},
@@ -117,22 +119,33 @@ def _measured(settings: RecommenderSettings, source: Source, learner: Learner) -
     from tfarch.training.recommender import ask
 
     log, liked, found = source.log, source.survey.liked, {OURS: Rankings(), POPULAR: Rankings()}
-    quantiles, least = settings.evaluate.quantiles, settings.evaluate.least_rows
-    for quantile, fold in zip(quantiles, rolling_cuts(log, quantiles, least_rows=least), strict=True):
+    for fold in _folds(settings.evaluate, log, settings.seed):
         if not fold.queries:
             continue
-        say(f"measuring at {quantile:g} of the events: {len(fold.queries):,} users")
-        learned = learner.learn(log, float(np.quantile(log.times, quantile)))
-        counts = log.select(fold.train).counts().astype(np.float64)
+        say(f"measuring, {fold.name}: {len(fold.queries):,} users")
+        train = log.select(fold.train)
+        learned = learner.learn(train, float(train.times[-1]))
+        counts = train.counts().astype(np.float64)
         ask(log, fold, liked, learned.recommender.scores, found[OURS])
         ask(log, fold, liked, lambda history, counts=counts: counts, found[POPULAR])
     if not found[OURS].lists:
         raise InputError(
-            f"no user has {least} events after one of the moments that it is measured at, one he wanted (data.liked) at their end",
+            f"no user has {settings.evaluate.least_rows} events after one of the moments that it is measured at, one he wanted (data.liked) at their end",
             file=settings.data.interactions,
             mend="give more events, or lower evaluate.least_rows or data.liked",
         )
     return found
+
+
+def _folds(settings: EvaluateSettings, log: Interactions, seed: int) -> Iterator[Fold]:
+    if settings.split == "time":
+        yield from rolling_cuts(log, settings.quantiles, least_rows=settings.least_rows)
+    elif settings.split == "last":
+        yield leave_last_out(log, settings.least_rows)
+    elif settings.split == "random":
+        yield random_share(log, settings.share, seed)
+    else:
+        yield cold_items(log, settings.share, seed)
 
 
 def _figures(found: dict[str, Rankings], log: Interactions, vectors: np.ndarray) -> list[dict[str, Any]]:

@@ -19,9 +19,12 @@ def page(report: Report) -> str:
     """The page of a report of `run`."""
     title = report["data"]["name"]
     badge = tag("span", "quick run: a look, not a result", class_="badge warning") if report["quick"] else None
+    leaks = (
+        tag("span", "leaks time: it learned from later events of others", class_="badge warning") if report["split"]["leaks_time"] else None
+    )
     head = [
         tag("p", "recommender", class_="context"),
-        tag("h1", title, badge),
+        tag("h1", title, badge, leaks),
         tag("p", _lead(report), class_="lead"),
         _tiles(report),
     ]

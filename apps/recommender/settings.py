@@ -68,8 +68,13 @@ class InterestSettings:
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """How it is measured: moments at which all events before are learned from, and users asked for what they do next."""
+    """How it is measured: by default at moments at which all events before are learned from, and users asked for what they do next."""
 
+    split: Literal["time", "last", "random", "cold_items"] = option(
+        "time",
+        "time: moments; last: the last event of each user; random: a share of his events; cold_items: items that nothing is learned of. All but time leak time",
+    )
+    share: float = option(0.2, "of a user's events (random), or of the items (cold_items), that is asked for", least=0.01, most=0.9)
     quantiles: list[float] = option([0.5, 0.6, 0.7, 0.8, 0.9], "moments, as shares of the events", least=0.05, most=0.99)
     least_rows: int = option(10, "events of a user after a moment, without which he is not asked for", least=2)
 

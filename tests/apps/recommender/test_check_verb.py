@@ -29,7 +29,7 @@ def test_own_files_with_columns_of_other_names_are_looked_at(files, capsys):
     told = json.loads(out)
     assert code == 0
     assert (told["name"], told["events"], told["users"], told["items"]) == ("log", 8000, 40, 7)
-    assert [(finding["kind"], finding["count"]) for finding in told["findings"]] == [("items_without_text", 1)]
+    assert [(finding["kind"], finding["count"]) for finding in told["findings"]] == [("items_without_text", 1), ("had_before", 800)]
     assert told["findings"][0]["examples"][0]["label"] == "i6"
 
 

@@ -246,6 +246,29 @@ def test_whom_it_does_not_know_it_tells(place, capsys, arguments, message):
     assert message in err
 
 
+@pytest.mark.parametrize(
+    ("split", "told"), [("last", "last event of each user"), ("random", "0.3 of each user's events"), ("cold_items", "")]
+)
+def test_it_can_be_measured_by_other_splits_which_say_that_they_leak_time(place, tmp_path, capsys, split, told):
+    data = ["--interactions", str(place / "events.csv"), "--items", str(place / "items.csv"), "--out", str(tmp_path / "run")]
+    light = [
+        "--set",
+        "interest.structure=none",
+        "--set",
+        "export.saved_model=false",
+        "--set",
+        "export.tflite=false",
+        "--set",
+        "data.liked=4",
+    ]
+    assert cli.main(APP, ["run", *data, *light, "--set", f"evaluate.split={split}", "--set", "evaluate.share=0.3"]) == 0
+    assert told in capsys.readouterr().err
+    report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    assert report["split"] == {"by": split, "leaks_time": True}
+    assert set(report["variants"][0]["metrics"]) >= ({"cold"} if split == "cold_items" else {"warm"})
+    assert "leaks time" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_log_of_which_nobody_can_be_asked_is_told(tmp_path, capsys):
     (tmp_path / "log.csv").write_text("user,item,timestamp\n" + "".join(f"u{n},i{n % 3},{n}\n" for n in range(50)), encoding="utf-8")
     code = cli.main(APP, ["run", "--interactions", str(tmp_path / "log.csv"), "--out", str(tmp_path / "run")])

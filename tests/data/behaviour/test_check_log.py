@@ -25,7 +25,17 @@ def survey(users=None, items=None, times=None, *, texts=None, since=None, values
 
 
 def found(survey):
-    return {finding.kind: finding for finding in check_log(survey)}
+    """By kind; but for what every one of these logs has: of twenty items each user has had all before."""
+    return {finding.kind: finding for finding in check_log(survey) if finding.kind != "had_before"}
+
+
+def test_what_a_user_had_before_he_is_asked_for_is_told():
+    told = {finding.kind: finding for finding in check_log(survey())}["had_before"]
+    assert told.severity == "note"
+    assert 900 < told.count < 1200  # nearly a fifth of the events from the middle on
+    users = np.repeat(np.arange(8), 20)
+    once = survey(users=users, items=np.tile(np.arange(20), 8))
+    assert "had_before" not in {finding.kind for finding in check_log(once)}
 
 
 def test_a_sound_log_has_nothing_to_complain_of():

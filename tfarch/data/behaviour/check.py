@@ -152,6 +152,18 @@ def nothing_wanted(survey: LogSurvey) -> Iterator[Finding]:
         yield Finding("nothing_wanted", "error", 0, message)
 
 
+def had_before(survey: LogSurvey) -> Iterator[Finding]:
+    """What a user is asked for after a moment though he had it before: no candidate, or the answer would be known."""
+    log, rows = survey.log, []
+    for fold in rolling_cuts(log):  # which stops where anything of the future is learned from
+        for query in fold.queries:
+            rows.append(query.wanted[np.isin(log.items[query.wanted], log.items[query.known])])
+    found = np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
+    if len(found):
+        message = f"Events that are asked for though their user had had the item before: {len(found):,}. They are passed over when it is measured."
+        yield Finding("had_before", "note", len(found), message, survey.examples(found))
+
+
 def few_queries(survey: LogSurvey) -> Iterator[Finding]:
     """Windows in which hardly a user has enough events to be asked for."""
     counts = [len(fold.queries) for fold in rolling_cuts(survey.log)]
@@ -162,5 +174,5 @@ def few_queries(survey: LogSurvey) -> Iterator[Finding]:
 
 
 CHECKS = (
-    bad_rows, items_without_text, items_of_one_text, users_with_one_event, no_times, events_out_of_time, repeated_events, bursts, nothing_wanted, few_queries,
+    bad_rows, items_without_text, items_of_one_text, users_with_one_event, no_times, events_out_of_time, repeated_events, bursts, nothing_wanted, had_before, few_queries,
 )  # fmt: skip
