@@ -154,7 +154,7 @@ def _show(options: argparse.Namespace, asked: dict[str, str | None], name: str, 
     if options.json:
         items = [{"item": each.item, "score": round(each.score, 4), "title": each.title} for each in found]
         if options.explain:
-            items = [{**item, "parts": dict(each.parts)} for item, each in zip(items, found, strict=True)]
+            items = [{**item, "parts": dict(each.parts), "events": dict(each.events)} for item, each in zip(items, found, strict=True)]
         print(json.dumps({**asked, "items": items}, ensure_ascii=False), flush=True)
         return
     print(name)
@@ -163,6 +163,9 @@ def _show(options: argparse.Namespace, asked: dict[str, str | None], name: str, 
         if options.explain:
             parts = sorted(each.parts.items(), key=lambda part: -abs(part[1]))[:PARTS]
             print("           " + ", ".join(f"{part.replace('_', ' ')} {value:+.2f}" for part, value in parts))
+            events = sorted(each.events.items(), key=lambda event: -event[1])[:PARTS]
+            if because := ", ".join(f"{name} {value:+.2f}" for name, value in events if value > 0):
+                print(f"           because of {because}")
 
 
 def _show_chances(options: argparse.Namespace, recommender: Recommender, user: str | None, history: History) -> None:

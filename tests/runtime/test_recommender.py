@@ -81,6 +81,33 @@ def test_the_parts_of_a_score_sum_to_it():
         assert sum(each.parts.values()) == pytest.approx(each.score)
 
 
+def attending(seed=0):
+    rng = np.random.default_rng(seed)
+    weights = {f"history_{role}/kernel": rng.normal(size=(4, 4)).astype(np.float32) for role in ("query", "key", "value", "output")}
+    return dataclasses.replace(SIGNALS.users, weights={**SIGNALS.users.weights, **weights})
+
+
+@pytest.mark.parametrize("users", [SIGNALS.users, attending()])
+@pytest.mark.parametrize("texts", [(), ("red hat", "zzz")])
+def test_what_an_event_gave_is_what_the_score_has_more_by_it(users, texts):
+    encode = lambda texts: np.tile(SIGNALS.vectors[2], (len(texts), 1))  # noqa: E731
+    signals, made = dataclasses.replace(SIGNALS, users=users, encode=encode), recommender()
+    had = dataclasses.replace(history(0, 4, 1), wanted=np.array([True, False, True]), texts=texts)
+    for item in range(5):
+        given = signals.by_event(had, item)
+        found = signals.of(had)
+        for name in ("linear", "linear_recent", "words", "categories", "interest"):
+            assert given[name].sum() == pytest.approx(float(found[name][item]), rel=1e-4, abs=1e-5), name
+    one = Recommender(signals, made.ranker, IDS, IDS, ("click", "buy"), ("shoes", "hats"), 4.0)
+    usual = []
+    for each in one.recommend(had, explain=True):
+        assert set(each.events) == {"red-shoe", "hat", "blue-shoe", *texts}
+        of_its_own = sum(value for name, value in each.parts.items() if name not in given)
+        if each.item != "thing":
+            usual.append(each.score - of_its_own - sum(each.events.values()))
+    np.testing.assert_allclose(usual, usual[0], rtol=1e-3, atol=1e-3)  # what is left is the same for all items with events
+
+
 def test_a_history_is_of_ids_with_what_was_done_and_how_it_was_liked():
     made = recommender()
     found = made.history(["hat", "red-shoe"], ["buy", "click"], [5.0, 3.0])

@@ -39,6 +39,12 @@ class Ranker:
         given, count = features(signals, self.names, cold, candidates) * self.weights, len(self.names)
         return np.concatenate([given[:, :count] + given[:, count:-1], given[:, -1:]], axis=1)
 
+    def slopes(self, signals: Mapping[str, np.ndarray], candidates: np.ndarray, *, cold: bool) -> dict[str, float]:
+        """By how much a score rises with each signal of an item, without events or with."""
+        return {
+            name: pair[cold] / (float(signals[name][candidates].astype(np.float64).std()) + 1e-6) for name, pair in self.pairs().items()
+        }
+
 
 def features(signals: Mapping[str, np.ndarray], names: tuple[str, ...], cold: np.ndarray, candidates: np.ndarray) -> np.ndarray:
     """How many standard deviations each signal lies from its mean over the candidates, float64 `[m, 2 f + 1]`: in the first half for items with events and 0 for

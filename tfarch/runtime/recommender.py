@@ -5,6 +5,7 @@ The score of an item is a sum (see `ranker.py` and `signals.py`), so that it can
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -40,12 +41,15 @@ class Recommendation:
     """An item and why.
 
     parts: what each signal gave to the score; their sum is the score.
+    events: what each event of the history gave to it, by its title or text: a part of `parts`, where signals are sums over events. The rest is what the item has of its own,
+        and what is usual.
     """
 
     item: str
     title: str
     score: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    events: Mapping[str, float] = field(default_factory=dict)
 
 
 class Recommender:
@@ -191,17 +195,35 @@ class Recommender:
             return []
         words = self.signals.shared_words(history)
         rows, usual = self._looked_at(history, candidates, words, max(_NEAREST, _VARIED * k))
-        parts = ranker.parts(self.signals.of(history, rows, words=words), self.signals.cold[rows], usual)
+        signals = self.signals.of(history, rows, words=words)
+        parts = ranker.parts(signals, self.signals.cold[rows], usual)
         scores = np.where(candidates[rows], parts.sum(axis=1), -np.inf)
         best = np.lexsort((rows, -scores))[: min(k if not variety else _VARIED * k, int(candidates[rows].sum()))]
         if variety:
             vectors = self.signals.categories if self.signals.vectors is None else self.signals.vectors
             best = best[varied(scores[best], vectors[rows[best]], k, variety)]
-        told = [dict(zip(ranker.told, parts[place].tolist(), strict=True)) if explain else {} for place in best]
-        return [
-            Recommendation(self.ids[rows[place]], self.titles[rows[place]], float(scores[place]), each)
-            for place, each in zip(best, told, strict=True)
+        found = [
+            Recommendation(self.ids[item], self.titles[item], float(score)) for item, score in zip(rows[best], scores[best], strict=True)
         ]
+        if not explain:
+            return found
+        slopes = [ranker.slopes(signals, usual, cold=cold) for cold in (False, True)]
+        return [
+            dataclasses.replace(
+                each,
+                parts=dict(zip(ranker.told, parts[place].tolist(), strict=True)),
+                events=self._by_event(history, int(rows[place]), slopes[int(self.signals.cold[rows[place]])]),
+            )
+            for each, place in zip(found, best, strict=True)
+        ]
+
+    def _by_event(self, history: History, item: int, slopes: Mapping[str, float]) -> dict[str, float]:
+        names = [*(self.titles[each] or self.ids[each] for each in history.items), *history.texts]
+        given = sum(slopes[name] * each for name, each in self.signals.by_event(history, item).items() if name in slopes)
+        told: dict[str, float] = {}
+        for name, amount in zip(names, np.broadcast_to(given, len(names)).tolist(), strict=True):
+            told[name] = told.get(name, 0.0) + amount
+        return told
 
     def _looked_at(self, history: History, candidates: np.ndarray, words: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the items that are scored, rising, and which of them tell what is usual, bool of that shape.

@@ -75,6 +75,21 @@ class SharedWords:
                     query[numbers[word]] += np.float32(weight)
         return self._scores(query)
 
+    def score(self, item: int, text: int | str) -> float:
+        """BM25 of one item with another item's text, or with this text, as the query."""
+        if isinstance(text, str):
+            numbers = self._numbers()
+            words = [numbers[word] for word in _split(text) if word in numbers]
+        else:
+            words = self.queries[self.asked[text] : self.asked[text + 1]].tolist()
+        total = 0.0
+        for word in words:
+            begin, end = self.starts[word], self.starts[word + 1]
+            place = begin + np.searchsorted(self.items[begin:end], item)
+            if place < end and self.items[place] == item:
+                total += float(self.weights[place])
+        return total
+
     def _scores(self, query: np.ndarray) -> np.ndarray:
         found = np.zeros(len(self), np.float32)
         for word in np.flatnonzero(query):

@@ -125,6 +125,23 @@ class Signals:
             found["interest"] = self.vectors[among] @ self.state(history)
         return {**found, **{name: value[among] for name, value in self.of_items.items()}}
 
+    def by_event(self, history: History, item: int) -> dict[str, np.ndarray]:
+        """What each event of a history, its texts after its items, gives to the signals of one item that are sums over events: float64 `[n]` each."""
+        said, recent = self._alike(history.texts), history.amounts * history.recent
+        linear = np.concatenate([self.sources[history.items], said @ self.sources]).astype(np.float64) @ self.targets[item]
+        categories = np.concatenate([self.categories[history.items], said @ self.categories]).astype(np.float64) @ self.categories[item]
+        wanted = np.concatenate([history.wanted, np.ones(len(history.texts), bool)])
+        words = np.array([self.words.score(item, each) for each in (*history.items.tolist(), *history.texts)], np.float64)
+        given = {
+            "linear": history.amounts * linear,
+            "linear_recent": recent * linear,
+            "words": wanted * history.recent * words,
+            "categories": recent * categories,
+        }
+        if self.vectors is not None:
+            given["interest"] = self.users.by_event(*self._events(history)) @ self.vectors[item]
+        return given
+
     def _alike(self, texts: Sequence[str]) -> np.ndarray:
         """What a text that is no item's stands for beside its own words: the items that share most words with it, shares of 1 in all, float32 `[texts, m]`; zeros where
         none shares any."""
@@ -147,13 +164,17 @@ class Signals:
         Raises:
             InputError: there are texts, and nothing that encodes them.
         """
-        vectors, behaviours, amounts = self.vectors[history.items], history.behaviours, history.amounts
+        return self.users.state(*self._events(history))
+
+    def _events(self, history: History) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Vectors, behaviours and amounts, as the user tower takes them."""
+        vectors, behaviours = self.vectors[history.items], history.behaviours
         if history.texts:
             if self.encode is None:
                 raise InputError("this recommender has no text tower for texts that are no item's", mend="export it again, or give items")
             vectors = np.concatenate([vectors, self.encode(history.texts)])
             behaviours = np.concatenate([behaviours, np.zeros(len(history.texts), np.int64)])
-        return self.users.state(vectors, behaviours, amounts)
+        return vectors, behaviours, history.amounts
 
     def _of_its_time(self, since: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """How near an item's beginning is to the mean one `[n]` of the history's: minus the years between; of an item whose beginning is unknown their mean."""

@@ -26,17 +26,21 @@ class UserTower:
             behaviours: int `[n]`.
             amounts: what each event counts, `[n]`.
         """
+        return self.by_event(vectors, behaviours, amounts).sum(axis=0).astype(np.float32)
+
+    def by_event(self, vectors: np.ndarray, behaviours: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """What each event gives to the state, float64 `[n, width]`; their sum is the state."""
         if not len(vectors):
-            return np.zeros(vectors.shape[1], np.float32)
+            return np.zeros(vectors.shape)
         amounts = (
             np.asarray(amounts, np.float64) * np.exp(self.weights["event_weights/logs"].astype(np.float64))[behaviours.astype(np.int64)]
         )
         keep = 1.0 / (1.0 + np.exp(-float(self.weights["fading_mean/log_odds"])))
         shares = amounts * keep ** np.arange(len(vectors) - 1, -1, -1)
-        state = (shares / max(np.abs(shares).sum(), 1e-6)) @ vectors
+        given = (shares / max(np.abs(shares).sum(), 1e-6))[:, None] * vectors
         if "history_query/kernel" in self.weights:
-            state = state + self._attended(vectors)
-        return (state / max(float(np.linalg.norm(state)), 1e-6)).astype(np.float32)
+            given = given + self._attended(vectors)
+        return given / max(float(np.linalg.norm(given.sum(axis=0))), 1e-6)
 
     @property
     def matches(self) -> bool:
@@ -49,7 +53,7 @@ class UserTower:
         return 1.0 / (1.0 + np.exp(-odds))
 
     def _attended(self, vectors: np.ndarray) -> np.ndarray:
-        """What the last event takes from all of them."""
+        """What the last event takes from each of them, `[n, width]`."""
         query, key, value = (
             (part @ self.weights[f"history_{role}/kernel"]).reshape(len(part), self.heads, -1)
             for role, part in (("query", vectors[-1:]), ("key", vectors), ("value", vectors))
@@ -57,4 +61,4 @@ class UserTower:
         scores = np.einsum("qhd,khd->hk", query, key) / np.sqrt(query.shape[-1])
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        return np.einsum("hk,khd->hd", shares, value).ravel() @ self.weights["history_output/kernel"]
+        return (shares.T[:, :, None] * value).reshape(len(vectors), -1) @ self.weights["history_output/kernel"]
