@@ -16,9 +16,13 @@ from apps.recommender.settings import DataSettings, RecommenderSettings
 from tfarch.app import Verb
 from tfarch.cli.findings import print_findings
 from tfarch.errors import InputError
+from tfarch.progress import say
 from tfarch.quiet import quiet
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from tfarch.data.behaviour import Interactions
     from tfarch.runtime.recommender import Recommendation, Recommender
     from tfarch.runtime.signals import History
 
@@ -201,6 +205,7 @@ def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommend
                 f"no user {user!r} in the log" + (f"; near: {', '.join(near)}" if near else ""), mend="--history takes items instead"
             )
         own = rows[numbers[user]]
+        own = _of_known_items(log, own, recommender, user)
         names = [log.behaviour_names[each] for each in log.behaviours[own]]
         yield user, recommender.history([log.item_ids[item] for item in log.items[own]], names, log.values[own].tolist())
 
@@ -250,6 +255,17 @@ def _fit_more(options: argparse.Namespace, settings: RecommenderSettings) -> int
     if not options.json:
         print(f"\nwhat ships   {options.out / 'bundle'}\nfigures      {options.out / 'report.json'}")
     return 0
+
+
+def _of_known_items(log: Interactions, rows: np.ndarray, recommender: Recommender, user: str) -> np.ndarray:
+    """A user's events without those of items that came after the bundle, or whose behaviour did, which is told."""
+    items, behaviours = set(recommender.ids), set(recommender.behaviours)
+    known = [log.item_ids[log.items[row]] in items and log.behaviour_names[log.behaviours[row]] in behaviours for row in rows]
+    if missing := len(rows) - sum(known):
+        say(
+            f"warning: {missing:,} of {len(rows):,} events of {user} are of items or behaviours that the bundle does not know (the verbs update-items and fit-more bring it up)"
+        )
+    return rows[known] if missing else rows
 
 
 VERBS = (

@@ -5,6 +5,7 @@ import pytest
 
 from tests.tiny_behaviour import behaviour
 from tfarch.config import TrainConfig
+from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.cuts import rolling_cuts
 from tfarch.data.tokens import tokenise
 from tfarch.evaluation.recommendation import Rankings
@@ -86,3 +87,28 @@ def test_a_log_too_short_for_a_ranker_still_gives_signals(data):
     learned = learn(short, catalogue, float(short.times[-1]), 4.0).recommender
     assert (learned.ranker.weights == 0).all()
     assert np.isfinite(learned.scores(history_of(short, np.arange(3), 4.0))).all()
+
+
+def test_where_there_are_several_behaviours_their_rates_are_signals():
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(0, 40, 2000), rng.integers(0, 30, 2000)
+    bought = rng.random(2000) < np.where(items < 10, 0.6, 0.1)
+    names = [str(item) for item in range(30)]
+    log = Interactions.of(
+        users.astype(str).tolist(),
+        [names[item] for item in items],
+        np.arange(2000.0),
+        np.where(bought, "buy", "click").tolist(),
+        item_ids=names,
+    )
+    catalogue = Catalogue(tuple(names), ("",) * 30, ("",) * 30, ((),) * 30, np.full(30, np.nan))
+    found = signals_at(log, catalogue, 2000.0)
+    rates = found.of_items["rate_buy"]
+    np.testing.assert_allclose(rates + found.of_items["rate_click"], 1.0, rtol=1e-6)
+    assert rates[:10].min() > rates[10:].max()
+    own, usual = items == 3, bought.mean()
+    assert rates[3] == pytest.approx((bought[own].sum() + 5 * usual) / (own.sum() + 5), rel=1e-5)
+    assert signals_at(log.select(~bought), catalogue, 2000.0).of_items["rate_click"].tolist() == [1.0] * 30
+    learned = learn(log, catalogue, 2000.0, 1.0).recommender
+    assert "rate_buy" in learned.ranker.names
+    assert "rate_buy" not in signals_at(Interactions.of(["u"], ["1"], np.zeros(1), item_ids=names), catalogue, 1.0).of_items

@@ -64,6 +64,10 @@ def _extended(signals: Signals, added: int, categories: int) -> dict:
     new = signals.value[signals.cold]  # what an item without events has
     value = float(new[0]) if len(new) else float(signals.value.mean())
     fields["value"] = np.concatenate([signals.value, np.full(added, value, np.float32)])
+    if signals.rates is not None:
+        cold = signals.rates[signals.cold]
+        usual = cold[:1] if len(cold) else signals.rates.mean(axis=0, keepdims=True)
+        fields["rates"] = np.concatenate([signals.rates, np.repeat(usual, added, axis=0)])
     fields["since"] = np.concatenate([signals.since, np.full(added, np.nan)])
     wider = np.zeros((len(fields["sources"]), max(1, categories)), np.float32)
     wider[: len(signals), : signals.categories.shape[1]] = signals.categories

@@ -22,7 +22,7 @@ from tfarch.runtime.network import Network
 from tfarch.runtime.ranker import Ranker
 from tfarch.runtime.rows_int8 import from_int8, to_int8
 from tfarch.runtime.shared_words import SharedWords
-from tfarch.runtime.signals import OF_ITEMS, History, Signals
+from tfarch.runtime.signals import History, Signals
 from tfarch.runtime.signature import VECTOR
 from tfarch.runtime.tokeniser import Tokeniser, flags_of
 from tfarch.runtime.user_tower import UserTower
@@ -186,7 +186,7 @@ class Recommender:
             raise InputError(f"k={k}: 1 or more")
         candidates = np.ones(len(self.ids), bool)
         candidates[self.number(item)] = False
-        return self._best(self.history([item]), candidates, k, self.ranker.without(OF_ITEMS), 0.0, explain)
+        return self._best(self.history([item]), candidates, k, self.ranker.without(self.signals.of_items), 0.0, explain)
 
     def _best(
         self, history: History, candidates: np.ndarray, k: int, ranker: Ranker, variety: float, explain: bool
@@ -259,6 +259,8 @@ class Recommender:
         arrays = {name: getattr(self.signals, name) for name in _SIGNALS}
         arrays |= {f"words.{name}": getattr(self.signals.words, name) for name in _WORDS}
         arrays["ranker"] = self.ranker.weights
+        if self.signals.rates is not None:
+            arrays["rates"] = self.signals.rates
         if self.signals.users is not None:
             arrays |= {"vectors": self.signals.vectors, **{f"users.{name}": value for name, value in self.signals.users.weights.items()}}
         if int8:
@@ -308,7 +310,10 @@ def load_recommender(folder: str | Path, *, verify: bool = True) -> Recommender:
         weights = {name.removeprefix("users."): value for name, value in arrays.items() if name.startswith("users.")}
         users = UserTower(weights, described["heads"]) if weights else None
         encode = _text_tower(bundle, verify) if users else None
-        signals = Signals(**own, words=words, moment=described["moment"], vectors=arrays.get("vectors"), users=users, encode=encode)
+        rates = {"rates": arrays["rates"], "behaviours": tuple(described["behaviours"])} if "rates" in arrays else {}
+        signals = Signals(
+            **own, words=words, moment=described["moment"], vectors=arrays.get("vectors"), users=users, encode=encode, **rates
+        )
         ranker = Ranker(tuple(described["signals"]), arrays["ranker"])
         if not len(described["ids"]) == len(described["titles"]) == len(signals) or len(ranker.weights) != 2 * len(ranker.names) + 1:
             raise ValueError("its parts are not of the same items or signals")

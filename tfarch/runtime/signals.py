@@ -20,8 +20,7 @@ RECENT = 20.0  # events in which what is recent fades to 1 / e
 DAY = 86_400.0
 YEAR = 365.25 * DAY
 WINDOWS = (30.0, 180.0, 720.0)  # days
-# Signals of the item alone: they are the same for everybody.
-OF_ITEMS = ("popularity", *(f"popularity_{days:.0f}_days" for days in WINDOWS), "value", "age")
+_COUNTS = ("popularity", *(f"popularity_{days:.0f}_days" for days in WINDOWS))
 ALIKE = 5  # items that a text which is no item's is taken for
 _UNKNOWN_YEARS = 60.0  # as old is an item taken for of which nothing is known
 
@@ -69,7 +68,9 @@ class Signals:
     vectors: of an interest model, float32 `[m, width]`; None: there is none.
     users: its other tower, which makes a user's state.
     encode: its vectors float32 `[n, width]` of n texts that are no item's.
-    of_items: the signals of `OF_ITEMS`, float32 `[m]` each.
+    rates: what share of an item's events is of each behaviour, drawn to that of all items, float32 `[m, behaviours]`; None: there is one behaviour only.
+    behaviours: their names.
+    of_items: the signals of the items alone, which are the same for everybody, float32 `[m]` each.
     """
 
     sources: np.ndarray
@@ -83,13 +84,16 @@ class Signals:
     vectors: np.ndarray | None = None
     users: UserTower | None = None
     encode: Callable[[Sequence[str]], np.ndarray] | None = None
+    rates: np.ndarray | None = None
+    behaviours: tuple[str, ...] = ()
     of_items: Mapping[str, np.ndarray] = field(init=False)
 
     def __post_init__(self):
         years = (self.moment - self.since) / YEAR
         age = np.log1p(np.clip(np.nan_to_num(years, nan=_UNKNOWN_YEARS), 0.0, None))
-        static = (*np.log1p(self.counts).T, self.value, age.astype(np.float32))
-        object.__setattr__(self, "of_items", dict(zip(OF_ITEMS, static, strict=True)))
+        rates = {} if self.rates is None else {f"rate_{name}": rate for name, rate in zip(self.behaviours, self.rates.T, strict=True)}
+        counts = dict(zip(_COUNTS, np.log1p(self.counts).T, strict=True))
+        object.__setattr__(self, "of_items", {**counts, "value": self.value, "age": age.astype(np.float32), **rates})
 
     def __len__(self) -> int:
         return len(self.sources)

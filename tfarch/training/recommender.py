@@ -29,7 +29,7 @@ HALF = 0.5  # of the events, that the interest model of the ranker's windows kno
 ALTERNATIVES = 100  # items that each one that was taken is compared with
 _MOST_ROWS = 4_000
 _PENALTY = 1e-3
-_VALUES = 5.0  # events of mean value that an item's own mean is drawn to
+_VALUES = 5.0  # events of the usual value and behaviours, that an item's own are drawn to
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,17 @@ def signals_at(
         moment,
         None if interest is None else interest.vectors,
         None if interest is None else interest.users,
+        rates=_rates(before) if len(log.behaviour_names) > 1 else None,
+        behaviours=log.behaviour_names,
     )
+
+
+def _rates(log: Interactions) -> np.ndarray:
+    """What share of an item's events is of each behaviour, drawn to that of all items by `_VALUES` events, float32 `[items, behaviours]`."""
+    kinds = len(log.behaviour_names)
+    counts = np.bincount(log.items.astype(np.int64) * kinds + log.behaviours, minlength=len(log.item_ids) * kinds).reshape(-1, kinds)
+    usual = counts.sum(axis=0) / max(1, len(log))
+    return ((counts + _VALUES * usual) / (counts.sum(axis=1, keepdims=True) + _VALUES)).astype(np.float32)
 
 
 def learn(

@@ -119,16 +119,37 @@ def test_users_are_recommended_what_they_like_and_have_not_had(place, capsys):
         assert line["items"][0]["title"] == f"Thing {line['items'][0]['item']}"
 
 
+def test_events_of_items_that_came_after_the_bundle_are_passed_over_and_told(place, tmp_path, capsys):
+    events = (place / "events.csv").read_text(encoding="utf-8") + "u0,unheard-of,999999999,5\n"
+    (tmp_path / "later.csv").write_text(events, encoding="utf-8")
+    asked = [
+        "recommend",
+        "--bundle",
+        str(place / "run" / "bundle"),
+        "--interactions",
+        str(tmp_path / "later.csv"),
+        "--user",
+        "u0",
+        "--json",
+    ]
+    assert cli.main(APP, asked) == 0
+    told = capsys.readouterr()
+    assert "warning: 1 of" in told.err
+    assert json.loads(told.out)["items"] == json.loads(recommend(capsys, place, "--user", "u0", "--json")[1])["items"]
+
+
 def test_a_history_of_items_needs_no_user_and_says_why(place, capsys):
     code, out, _ = recommend(capsys, place, "--history", "2, 6,10", "--explain")
     assert code == 0
     assert out.startswith("this history\n")
-    assert out.count("Thing ") == 10
+    assert len(re.findall(r"^ +[-\d.]+  Thing ", out, re.MULTILINE)) == 10
+    assert re.search(r"because of Thing (2|6|10) \+", out)
     assert "interest " in out
     code, out, _ = recommend(capsys, place, "--history", "2,6,10", "--explain", "--json")
     items = json.loads(out)["items"]
     for each in items:
         assert sum(each["parts"].values()) == pytest.approx(each["score"], abs=1e-3)
+        assert set(each["events"]) == {"Thing 2", "Thing 6", "Thing 10"}
 
 
 def test_lists_and_variety_change_what_is_shown(place, capsys):
