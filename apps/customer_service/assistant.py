@@ -16,7 +16,7 @@ from apps.customer_service.knowledge import Knowledge, evidence, load_knowledge
 from apps.customer_service.questions import Understanding, questions
 from apps.customer_service.router import FAQ, INTENT, NOBODY
 from tfarch.data.class_names import spoken
-from tfarch.runtime import Classifier, load
+from tfarch.runtime import Classifier, load_classifier
 
 # An intent or an entry answers where it is at least this many times as probable as that nobody can: a question that could have been answered and is handed
 # over counts twice as much as an answer to one that none is meant for.
@@ -100,7 +100,7 @@ class Assistant:
         Raises:
             BundleError: the bundle is damaged.
         """
-        classifier = load(bundle, threads=threads)
+        classifier = load_classifier(bundle, threads=threads)
         return cls(classifier, load_knowledge(bundle, classifier))
 
     def reply(self, message: str, conversation: Conversation | None = None) -> list[Reply]:

@@ -23,7 +23,7 @@ from apps.customer_service.router import DEFAULT, INTENT, NOBODY, Router, fit_ro
 from apps.customer_service.router import FAQ as FROM_FAQ
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import arrays_file, update_bundle
-from tfarch.runtime import Classifier, load, read_bundle
+from tfarch.runtime import Classifier, load_classifier, read_bundle
 from tfarch.runtime.bundle import read_arrays
 from tfarch.runtime.retrieval import Weights
 from tfarch.settings import dump_yaml, read_yaml
@@ -105,7 +105,7 @@ def equip(bundle: str | Path, found: Found, *, in_scope: Sequence[str] = (), una
     Returns:
         The intents with answers that the bundle's model does not know.
     """
-    classifier = load(bundle, verify=False)
+    classifier = load_classifier(bundle, verify=False)
     faq, router = Faq.of(found.entries, classifier), DEFAULT
     if in_scope:
         router = dataclasses.replace(router, spread=_spread(evidence(classifier, faq, in_scope)[1]))
@@ -165,7 +165,7 @@ def edit_answer(bundle: str | Path, intent: str, variants: Sequence[str]) -> Non
     Raises:
         InputError: the model knows no such intent, or a variant names a slot that there is not.
     """
-    classifier = load(bundle, verify=False)
+    classifier = load_classifier(bundle, verify=False)
     if intent not in classifier.labels:
         raise InputError(f"the model knows no intent {intent!r}", mend="the labels stand in bundle.json")
     answers = _answers(bundle)
@@ -180,7 +180,7 @@ def add_faq(bundle: str | Path, question: str, answer: str, name: str) -> None:
     Raises:
         InputError: a text is empty.
     """
-    classifier = load(bundle, verify=False)
+    classifier = load_classifier(bundle, verify=False)
     knowledge = load_knowledge(bundle, classifier)
     old = knowledge.faq
     kept = [place for place, entry in enumerate(old.entries) if entry.id != name]
@@ -196,7 +196,7 @@ def remove(bundle: str | Path, name: str) -> str:
     Raises:
         InputError: neither has that name.
     """
-    classifier = load(bundle, verify=False)
+    classifier = load_classifier(bundle, verify=False)
     knowledge, answers = load_knowledge(bundle, classifier), _answers(bundle)
     old = knowledge.faq
     kept = [place for place, entry in enumerate(old.entries) if entry.id != name]

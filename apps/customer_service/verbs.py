@@ -101,17 +101,17 @@ def _add_intent_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_intent(options: argparse.Namespace, config: Config) -> int:
     from tfarch.export.added import add_class, moved
-    from tfarch.runtime import load
+    from tfarch.runtime import load_classifier
 
     texts = list(options.examples)
     if options.input:
         options.texts = []
         texts += texts_of(options, config)
     with quiet():
-        before = load(options.bundle, threads=2)
+        before = load_classifier(options.bundle, threads=2)
         rows = [row for row in _known_rows(options, config) if row[1] in before.labels]
         add_class(options.bundle, options.intent, texts)
-        after = load(options.bundle, threads=2)
+        after = load_classifier(options.bundle, threads=2)
     found = moved(before, after, *zip(*rows, strict=True)) if rows else None
     document: dict = {"added": options.intent, "examples": len(set(texts))}
     if found is not None:

@@ -9,7 +9,7 @@ import pytest
 from tests.tiny_catalogue import SIGNALS, history
 from tfarch.errors import BundleError, InputError
 from tfarch.export.bundle import arrays_file, write_bundle
-from tfarch.runtime import load
+from tfarch.runtime import load, load_classifier
 from tfarch.runtime.bundle import verify_bundle
 from tfarch.runtime.ranker import Ranker
 from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender, load_recommender, varied
@@ -186,9 +186,10 @@ def test_texts_need_a_text_tower_where_there_is_an_interest_model():
         made.recommend(made.history([], texts=["hat"]))
 
 
-def test_a_bundle_of_another_task_is_refused_both_ways(folder):
+def test_a_bundle_is_loaded_as_what_it_is_and_refused_as_what_it_is_not(folder):
+    assert isinstance(load(folder), Recommender)
     with pytest.raises(BundleError, match="is of the task recommendation, not text_classification"):
-        load(folder)
+        load_classifier(folder)
 
 
 def test_a_damaged_bundle_says_what_is_wrong(folder):

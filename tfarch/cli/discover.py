@@ -39,10 +39,10 @@ def discover(options: argparse.Namespace, bundle: Path, texts: Sequence[str]) ->
     """Clusters `texts` and shows what came out."""
     from tfarch.data.writing import csv_text
     from tfarch.pipeline.discovery import discover as find
-    from tfarch.runtime import MultitaskClassifier, load
+    from tfarch.runtime import MultitaskClassifier, load_classifier
 
     with quiet():  # LiteRT tells which delegate it takes
-        tasks = MultitaskClassifier.of(load(bundle, threads=options.threads or min(4, len(os.sched_getaffinity(0)))))
+        tasks = MultitaskClassifier.of(load_classifier(bundle, threads=options.threads or min(4, len(os.sched_getaffinity(0)))))
     if options.task is not None:
         tasks = tasks.only(options.task)
     name, classifier = [*tasks.items()][-1]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def predict(app: App, options: argparse.Namespace, command: str) -> int:
     """Prints a line for each text; with `--json` an object, of a model of several tasks with one of each."""
-    from tfarch.runtime import MultitaskClassifier, load
+    from tfarch.runtime import MultitaskClassifier, load_classifier
     from tfarch.runtime.network import require_positive
 
     config = config_of(app, options)
@@ -37,7 +37,7 @@ def predict(app: App, options: argparse.Namespace, command: str) -> int:
     bundle = Path(options.bundle) if options.bundle else out_of(app, options) / "bundle"
     threads = options.threads or min(4, len(os.sched_getaffinity(0)))
     with quiet():  # LiteRT tells which delegate it takes
-        tasks = MultitaskClassifier.of(load(bundle, threads=threads))
+        tasks = MultitaskClassifier.of(load_classifier(bundle, threads=threads))
     if options.explain:
         return _explain(app, options, tasks, batches_of(options, config, 32), bundle)
     for texts in batches_of(options, config):

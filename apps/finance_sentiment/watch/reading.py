@@ -14,7 +14,7 @@ import numpy as np
 from apps.finance_sentiment.sentiment import NEGATIVE, POSITIVE, SENTIMENT, TOPIC, end_of
 from tfarch.errors import InputError
 from tfarch.quiet import quiet
-from tfarch.runtime import load
+from tfarch.runtime import load_classifier
 from tfarch.runtime.multitask import MultitaskClassifier
 from tfarch.runtime.passages import of_texts
 from tfarch.runtime.signature import VECTOR
@@ -60,9 +60,9 @@ class Reader:
 
     def __init__(self, bundle: Path, threads: int):
         with quiet():
-            model = load(bundle)
+            model = load_classifier(bundle)
             # A network for each thread: two with a thread each answer a tenth more texts than one with two, 1,008 and 924 a second of 25 tokens (Zen 4).
-            others = [load(bundle, verify=False) for _ in range(threads - 1)]
+            others = [load_classifier(bundle, verify=False) for _ in range(threads - 1)]
         if not isinstance(model, MultitaskClassifier) or SENTIMENT not in model:
             raise InputError(f"is no model with the task {SENTIMENT}", file=bundle, mend="train one with the verb run")
         self.model, self.sentiment, self.topic = model, model[SENTIMENT], model.get(TOPIC)
