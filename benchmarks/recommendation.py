@@ -76,7 +76,7 @@ WAYS = {
     "BM25 text kNN": Way(OWN, "text", {"k1": [1.2, 0.5, 2.0], "b": [0.75, 0.0, 0.4, 1.0], "fading": _FADING, "only_liked": [True, False]}),
     "text and behaviour kNN": Way(OWN, "text_and_behaviour", {"weight": [0.3, 0.05, 0.1, 0.2, 0.5], "shrinkage": [50.0, 10.0, 100.0, 200.0], "fading": [None, 10.0, 20.0]}),
     "frozen encoder": Way(OWN, "encoder", {"fading": _FADING, "only_liked": [True, False], "centred": [False, True]}),
-    "tfarch": Way(OWN, "ours", {"factors": [{}, {"rank": 32}, {"rank": 128}, {"l2": 50.0}, {"l2": 300.0}], "interest": [{}, {"width": 32}, {"width": 128}, {"epochs": 2}, {"epochs": 8}, {"learning_rate": 2e-3}, {"learning_rate": 1e-2}, {"user_tower": "mean"}, {"ids": False}, {"structure": "none"}]}),
+    "tfarch": Way(OWN, "ours", {"factors": [{}, {"rank": 32}, {"rank": 128}, {"l2": 50.0}, {"l2": 300.0}], "interest": [{}, {"width": 32}, {"width": 128}, {"epochs": 2}, {"epochs": 8}, {"learning_rate": 2e-3}, {"learning_rate": 1e-2}, {"user_tower": "mean"}, {"ids": False}, {"structure": "none"}, {"structure": "pretrained"}, {"hard_negatives": 10}]}),
 }  # fmt: skip
 
 
