@@ -5,6 +5,7 @@ A way is fitted to the events of a fold and then scores all items for each query
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import sys
 import time
@@ -38,7 +39,7 @@ class Fold:
     @classmethod
     def read(cls, file: str) -> Fold:
         with np.load(file) as arrays:
-            own = {name: arrays[name] for name in arrays.files}
+            own = {field.name: arrays[field.name] for field in dataclasses.fields(cls)}
         return cls(**{name: value.item() if value.ndim == 0 else value for name, value in own.items()})
 
     def matrices(self, only_liked: bool) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
