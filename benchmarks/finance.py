@@ -6,7 +6,7 @@ rows), TF-IDF and logistic regression, and the frozen encoder and logistic regre
 rows. Test rows are the file `valid.csv` of each folder, which is that set's usual test; validation is split off `train.csv` by the seed. Intervals: 95 %, Wilson, of
 one seed's test rows.
 
-What it costs: the two Twitter sets, two and four epochs of 25,445 texts for each seed: half an hour to forty minutes on 2 cores, and five minutes of measuring. What it last gave: RESULTS.md, "Financial texts" (two seeds so far).
+What it costs: the two Twitter sets, two and four epochs of 25,445 texts for each seed: half an hour to forty minutes on 2 cores, and five minutes of measuring. What it last gave: RESULTS.md, "Financial texts".
 
     make bench-env
     .venv/bin/python -m benchmarks.finance --sentiment FOLDER --topic FOLDER --out saved_models/finance --seeds 0 1 2
@@ -96,7 +96,7 @@ def _run(options: argparse.Namespace, folders: dict[str, Path], seed: int) -> di
     print(f"run with seed {seed}", file=sys.stderr)
     data = [part for task, folder in folders.items() for part in (f"--{task}-data", str(folder))]
     command = [sys.executable, "-m", "apps.finance_sentiment", "run", *data, "--out", str(out), "--seed", str(seed), "--json", *settings]
-    whole = timed(command)
+    whole = timed(command, limit_s=10_800)
     report = json.loads(whole.pop("stdout"))
     whole["settings"] = settings
     whole["metrics"] = {each["name"]: each["metrics"] for each in report["variants"]}
