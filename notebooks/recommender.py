@@ -82,21 +82,18 @@ for each in recommender.recommend(recommender.history([], texts=["a western of t
 # %% [markdown]
 # ## New items
 #
-# Their texts are encoded and indexed; nothing is learned again. The verb `update-items` does it for a bundle.
+# Their texts are encoded and indexed; nothing is learned again. The verb `update-items` does it for a bundle. Of three films that nobody has seen, the first is for who likes the films above.
 
 # %%
-new = NewItem(
-    "new-1",
-    "The Penguins' Winter (2016)",
-    "The Penguins' Winter (2016). Animation, Children, Comedy",
-    ("Animation", "Children", "Comedy"),
-    source.log.times[-1],
-)
-longer = with_items(recommender, [new])
-scores = longer.scores(longer.history([recommender.ids[item] for item in history.items]))
-cold = np.flatnonzero(longer.signals.cold)
-place = int((scores[cold] > scores[-1]).sum()) + 1
-print(f"of {len(cold):,} items that nobody has had yet it stands at place {place:,} for who likes these three films")
+films = {
+    "The Penguins' Winter (2016)": ("Animation", "Children", "Comedy"),
+    "The Last Ledger (2016)": ("Documentary",),
+    "Night of the Flensers (2016)": ("Horror", "Thriller"),
+}
+new = [NewItem(title, title, f"{title}. {', '.join(kinds)}", kinds, source.log.times[-1]) for title, kinds in films.items()]
+longer = with_items(recommender, new)
+for each in longer.recommend(longer.history([recommender.ids[item] for item in history.items]), 3, allow=list(films)):
+    print(f"{each.score:6.2f}  {each.title}")
 
 # %% [markdown]
 # ## The file for devices

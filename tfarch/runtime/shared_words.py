@@ -67,7 +67,7 @@ class SharedWords:
 
     def scores_of_texts(self, texts: Sequence[str], weights: np.ndarray) -> np.ndarray:
         """As `scores`, with texts that need not be an item's; words that no item has count nothing."""
-        numbers = self._numbers()
+        numbers = self._numbers() if len(texts) else {}
         query = np.zeros(len(self.words), np.float32)
         for text, weight in zip(texts, weights, strict=True):
             for word in _split(text):
