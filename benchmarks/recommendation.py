@@ -70,7 +70,7 @@ WAYS = {
     "item-kNN, TF-IDF (implicit)": Way(PEERS, "neighbours", {"kind": ["TFIDFRecommender"], "K": _NEIGHBOURS, "only_liked": _EITHER}),
     "item-kNN, BM25 (implicit)": Way(PEERS, "neighbours", {"kind": ["BM25Recommender"], "K": _NEIGHBOURS, "only_liked": _EITHER, "K1": [1.2, 0.5, 2.0, 4.0], "B": [0.75, 0.2, 0.5]}),
     "iALS (implicit)": Way(PEERS, "als", {"factors": [64, 16, 32, 128], "regularization": [0.01, 0.1, 1.0, 10.0, 50.0], "alpha": [1.0, 2.0, 5.0, 10.0, 40.0], "iterations": [15, 5, 30], "only_liked": _EITHER}),
-    "SLIM (fastslim)": Way(PEERS, "slim", {"lambd": [2.0, 0.5, 1.0, 4.0, 8.0], "beta": [2.0, 0.5, 5.0, 10.0, 50.0, 200.0], "only_liked": _EITHER}),
+    "SLIM (fastslim)": Way(PEERS, "slim", {"lambd": [2.0, 1.0, 4.0, 8.0], "beta": [2.0, 0.5, 5.0, 10.0, 50.0, 200.0], "max_iter": [50], "only_liked": _EITHER}),
     "EASE": Way(OWN, "ease", {"l2": [300.0, 20.0, 50.0, 100.0, 150.0, 200.0, 400.0, 500.0, 700.0, 1000.0], "only_liked": _EITHER}),
     "SASRec (RecTools)": Way(PEERS, "sasrec", {"epochs": [10, 5, 20], "lr": [1e-3, 3e-3], "n_factors": [64, 128], "n_blocks": [1, 2], "n_heads": [2], "session_max_len": [50, 100], "dropout_rate": [0.2, 0.4], "loss": ["softmax", "gBCE"], "n_negatives": [128], "gbce_t": [0.5], "batch_size": [64], "only_liked": _EITHER}),
     "BM25 text kNN": Way(OWN, "text", {"k1": [1.2, 0.5, 2.0], "b": [0.75, 0.0, 0.4, 1.0], "fading": _FADING, "only_liked": [True, False]}),
