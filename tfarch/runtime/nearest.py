@@ -66,7 +66,7 @@ class Nearest:
         count = min(count, len(self))
         if not count:
             return np.zeros(0, np.int64)
-        found, _ = self._index.query(np.asarray(vector, np.float32), count, query_ef=max(2 * count, 64))
+        found, _ = self._index.query(np.asarray(vector, np.float32), count, query_ef=max(count, 128))
         return found.astype(np.int64)
 
 
