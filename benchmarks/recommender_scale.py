@@ -18,14 +18,12 @@ import sys
 import time
 from collections.abc import Callable
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # before numpy: queries are timed on one core
+import numpy as np
 
-import numpy as np  # noqa: E402
+from benchmarks.workers import table, timed
+from tfarch.data.behaviour import Catalogue
 
-from benchmarks.workers import table, timed  # noqa: E402
-from tfarch.data.behaviour import Catalogue  # noqa: E402
-
+ONE_CORE = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of numpy, in which queries are timed
 LIKED, QUERIES, WIDTH, VECTORS, CLUSTERS = 4.0, 200, 64, 1_000_000, 10_000
 
 
@@ -39,7 +37,7 @@ def main() -> int:
         return 0
     rows = []
     for factor in options.factors:
-        found = timed([sys.executable, "-m", "benchmarks.recommender_scale", "--one", str(factor)], limit_s=7200)
+        found = timed([sys.executable, "-m", "benchmarks.recommender_scale", "--one", str(factor)], limit_s=7200, env=ONE_CORE)
         told = json.loads(found["stdout"])
         rows.append([f"{told['items']:,}", f"{told['learn_s']:.0f}", f"{found['peak_mb']:.0f}", f"{told['index_s']:.0f}", f"{told['index_mb']:.1f}", *(f"{told[way]['p50']:.1f} / {told[way]['p99']:.1f}" for way in ("exact", "index")), f"{100 * told['same']:.1f}"])  # fmt: skip
         print(rows[-1], file=sys.stderr)
@@ -58,7 +56,7 @@ def main() -> int:
             rows,
         )
     )
-    found = timed([sys.executable, "-m", "benchmarks.recommender_scale", "--one", "0"], limit_s=7200)
+    found = timed([sys.executable, "-m", "benchmarks.recommender_scale", "--one", "0"], limit_s=7200, env=ONE_CORE)
     told = json.loads(found["stdout"])
     rows = [[count, f"{each['p50']:.2f} / {each['p99']:.2f}", f"{100 * each['true']:.1f}"] for count, each in told["searches"].items()]
     print(f"\n{VECTORS:,} vectors of {WIDTH}: built in {told['build_s']:.0f} s, {told['mb']:.0f} MB, peak {found['peak_mb']:.0f} MB; exact (numpy) p50 {told['exact']:.1f} ms")  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.recommender.job import read_interest, write_run
+from apps.recommender.files import read_interest, write_data, write_run
 from apps.recommender.learner import Learner
 from apps.recommender.settings import DataSettings, RecommenderSettings
 from apps.recommender.source import Source, load, read_catalogue
@@ -22,7 +22,7 @@ from tfarch.runtime.bundle import open_bundle
 from tfarch.runtime.new_items import NewItem, with_items
 from tfarch.runtime.recommender import Recommender, load_recommender, text_tokeniser
 from tfarch.training.interest import Interest, Weights, rearranged
-from tfarch.training.recommender import ask, brought_up, history_of
+from tfarch.training.recommender import ask, history_of, recommender_of, signals_at
 
 HALF = 0.5  # of the newer events, after which what was learned of the first is asked for the rest
 ASKED = 500  # users whose lists are compared
@@ -33,11 +33,13 @@ def fit_more(run: Path, data: DataSettings, out: Path, epochs: int, command: str
     """Learns from the run's events and the newer ones of `data`, writes `<out>/bundle`, and gives the report of what moved.
 
     Raises:
-        InputError: there is no such run, or its data are gone, or none of the events is newer.
+        InputError: there is no such run, or its data are gone, or events have no times, or none is newer.
     """
     settings = RecommenderSettings().with_file(run / "config.yaml")
     old, source = load_recommender(run / "bundle"), load(settings.data)
     newer, last = load(dataclasses.replace(data, items=None)), float(source.log.times[-1])
+    if not (source.survey.dated and newer.survey.dated):
+        raise InputError("events without times are neither older nor newer", file=data.interactions, mend="learn from all events with run")
     catalogue = source.catalogue if data.items is None else source.catalogue.replaced_by(read_catalogue(data))
     catalogue = catalogue.with_ids(newer.log.item_ids)
     log = source.log.and_also(newer.log, item_ids=catalogue.ids)
@@ -49,16 +51,17 @@ def fit_more(run: Path, data: DataSettings, out: Path, epochs: int, command: str
     tokeniser = None if weights is None else text_tokeniser(open_bundle(run / "bundle"))
     learner = Learner(settings, catalogue, source.survey.liked, tokeniser=tokeniser)
     refit = _Refit(learner, old, weights, last, epochs)
+    sha256 = {**source.sha256, **newer.sha256}
+    whole = Source(dataclasses.replace(source.survey, log=log, catalogue=catalogue), source.name, source.licence, sha256)
     with RunFolder(out).locked() as folder:
-        folder.write_config(settings, "recommender", command, {**source.sha256, **newer.sha256})
+        # All that was learned from lies in the new run's folder: it goes on in its turn from there.
+        settings = dataclasses.replace(settings, data=write_data(folder, whole))
+        folder.write_config(settings, "recommender", command, sha256)
         report = {"events": count, "users": len(log.user_ids) - len(source.log.user_ids), "items": len(catalogue) - len(old.ids)}
         report["forecast"] = _forecast(log, refit, learner, last)
         say(f"learning from all {len(log):,} events")
         found, interest = refit(log, float(log.times[-1]))
         report["moved"] = _moved(old, found, log)
-        whole = Source(
-            dataclasses.replace(source.survey, log=log, catalogue=catalogue), source.name, source.licence, {**source.sha256, **newer.sha256}
-        )
         write_run(folder, settings, learner, found, interest, whole)
         folder.write_json(folder.report_json, {"task": "recommendation", "goes_on_from": str(run), **report, "command": command})
     return report
@@ -84,8 +87,8 @@ class _Refit:
             start = rearranged(self.weights, *names, before.counts())
             interest = self.learner.interest(before, start=start, after=self.last, epochs=self.epochs)
         factors = self.learner.settings.factors
-        found = brought_up(self.old, before, self.learner.catalogue, moment, rank=factors.rank, l2=factors.l2, interest=interest)
-        return found, interest
+        signals = signals_at(before, self.learner.catalogue, moment, rank=factors.rank, l2=factors.l2, interest=interest)
+        return recommender_of(signals, self.old.ranker, log, self.learner.catalogue, self.learner.liked), interest
 
 
 def _forecast(log: Interactions, refit: _Refit, learner: Learner, last: float) -> dict[str, Any] | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from apps.recommender.files import write_projector, write_run, write_users
 from apps.recommender.page import page
 from apps.recommender.settings import EvaluateSettings, RecommenderSettings
 from apps.recommender.source import Source, load
@@ -20,8 +18,7 @@ from tfarch.data.behaviour.check import check_log
 from tfarch.data.behaviour.cuts import Fold, cold_items, leave_last_out, random_share, rolling_cuts
 from tfarch.errors import InputError
 from tfarch.evaluation.machine import describe
-from tfarch.evaluation.recommendation import METRICS, VIEWS, Rankings, list_figures
-from tfarch.export.bundle import write_bundle
+from tfarch.evaluation.recommendation import Rankings, list_figures
 from tfarch.progress import say
 from tfarch.quiet import start_tensorflow
 from tfarch.run_folder import RunFolder
@@ -30,10 +27,7 @@ from tfarch.runtime.recommender import Recommender
 
 if TYPE_CHECKING:
     from apps.recommender.learner import Learner
-    from tfarch.training.interest import Interest, Weights
 
-TEXT_TOWER, VOCABULARY = "text_tower.tflite", "vocab.txt"
-INTEREST, USERS = "interest.safetensors", "users.csv"
 SHOWN_USERS, SHOWN_EVENTS = 4, 5  # of the report's examples
 TIMED = 200  # queries
 OURS, POPULAR = "recommender", "popular"
@@ -69,9 +63,9 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, source: Sourc
         recommender = learned.recommender
         signals = recommender.signals
         vectors = signals.categories if signals.vectors is None else signals.vectors
-        _write_users(folder.path / USERS, folder, found[OURS], source.log)
+        write_users(folder, found[OURS], source.log)
         if signals.vectors is not None:
-            _write_projector(folder, recommender)
+            write_projector(folder, recommender)
         report = {
             "task": RECOMMENDATION,
             "quick": quick,
@@ -172,64 +166,3 @@ def _examples(recommender: Recommender, log: Interactions) -> list[dict[str, Any
         ]
         told.append({"user": log.user_ids[user], "had": had, "items": items})
     return told
-
-
-def _write_users(file: Path, folder: RunFolder, ours: Rankings, log: Interactions) -> None:
-    """A row for each user and view: queries, and the mean of each metric."""
-    content = io.StringIO()
-    writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(["user", "view", "queries", *METRICS])
-    for view in VIEWS:
-        users = np.array(ours.users[view], np.int64)
-        figures = {metric: ours.figures(view, metric) for metric in METRICS} if len(users) else {}
-        for user in np.unique(users):
-            own = users == user
-            writer.writerow([log.user_ids[user], view, int(own.sum()), *(f"{figures[metric][own].mean():.4f}" for metric in METRICS)])
-    folder.write(file, content.getvalue())
-
-
-def _write_projector(folder: RunFolder, recommender: Recommender) -> None:
-    """The most popular items' vectors for TensorBoard's projector, with their titles and first categories."""
-    from tfarch.evaluation.board.projector import MOST_ROWS, project
-
-    signals = recommender.signals
-    shown = np.argsort(-signals.counts[:, 0], kind="stable")[:MOST_ROWS]
-    first = signals.categories[shown].argmax(axis=1)
-    named = signals.categories[shown].any(axis=1)
-    rows = [
-        (recommender.titles[item] or recommender.ids[item], recommender.categories[kind] if has else "", f"{signals.counts[item, 0]:.0f}")
-        for item, kind, has in zip(shown, first, named, strict=True)
-    ]
-    place = folder.tensorboard / "items"
-    place.mkdir(parents=True, exist_ok=True)
-    project(place, signals.vectors[shown], ("title", "category", "events"), rows)
-
-
-def write_run(
-    folder: RunFolder, settings: RecommenderSettings, learner: Learner, recommender: Recommender, interest: Interest | None, source: Source
-) -> None:
-    """Writes the bundle, and the interest model for runs that go on from here (`fit-more`)."""
-    from tfarch.export.recommender import recommender_files, text_tower_file
-
-    export = settings.export
-    with tempfile.TemporaryDirectory() as scratch:
-        wanted = {"search": export.search, "tflite": export.tflite, "saved_model": export.saved_model}
-        files, described = recommender_files(recommender, Path(scratch), int8=export.index == "int8", **wanted)
-        described["task"] = RECOMMENDATION
-        described["provenance"] = {"data": {"name": source.name, "licence": source.licence, "sha256": source.sha256}}
-        if interest is not None:
-            tokeniser = learner.texts.tokeniser
-            files[TEXT_TOWER] = text_tower_file(interest.text_tower(), export.text_tower)
-            files[VOCABULARY] = "".join(f"{piece}\n" for piece in tokeniser.vocabulary)
-            tokens = {"tokeniser": {**tokeniser.as_dict(), "file": VOCABULARY}, "max_length": settings.interest.max_length}
-            described["text_tower"] = {"file": TEXT_TOWER, **tokens, "provenance": learner.texts.provenance}
-        write_bundle(folder.bundle, described, files)
-    if interest is not None:
-        interest.write(folder.path / INTEREST)
-
-
-def read_interest(run: Path) -> Weights | None:
-    """The weights of a run's interest model; None where it has none."""
-    from tfarch.models.weights import load_weights
-
-    return load_weights(run / INTEREST) if (run / INTEREST).is_file() else None

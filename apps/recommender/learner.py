@@ -14,8 +14,9 @@ from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.states import States
 from tfarch.data.tokens import Tokens, tokenise
 from tfarch.errors import InputError
-from tfarch.models import start_from
+from tfarch.models import RANDOM, start_from
 from tfarch.models.interest import InterestSpec
+from tfarch.models.spec import AveragedSpec
 from tfarch.runtime.tokeniser import Tokeniser
 from tfarch.training.interest import Interest, Weights, sequences_of, states_of, train_interest, with_hard_negatives
 from tfarch.training.recommender import Learned, factors_of, learn
@@ -96,12 +97,11 @@ def _texts(settings: InterestSettings, catalogue: Catalogue, tokeniser: Tokenise
         "ids": len(catalogue) if settings.ids else 0,
         "objective": settings.objective,
     }
-    averaged = {"structure": "averaged", "averaged_width": settings.width, "vocabulary": settings.vocabulary}
-    start = start_from(ModelConfig(**(averaged if settings.structure == "averaged" else {})), catalogue.texts)
     if settings.structure == "averaged":
-        tokeniser = tokeniser or start.tokeniser
-        spec = InterestSpec(dataclasses.replace(start.spec, vocabulary=len(tokeniser)), **own)
-        return Texts(spec, {}, tokeniser, tokenise(catalogue.texts, tokeniser, settings.max_length), start.provenance)
+        tokeniser = tokeniser or Tokeniser.train(catalogue.texts, settings.vocabulary)
+        spec = InterestSpec(AveragedSpec(len(tokeniser), settings.width), **own)
+        return Texts(spec, {}, tokeniser, tokenise(catalogue.texts, tokeniser, settings.max_length), RANDOM)
+    start = start_from(ModelConfig(), ())
     below = start.spec.layers - settings.layers
     if below < 0:
         raise InputError(f"interest.layers={settings.layers}: the encoder has {start.spec.layers}")

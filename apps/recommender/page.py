@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfarch.evaluation.figures import number_text, seconds_text
-from tfarch.evaluation.html import render_page
+from tfarch.evaluation.html import render_page, tile
 from tfarch.evaluation.markup import Child, Markup, fact_list, named, quoted, scrolled, tag
 from tfarch.evaluation.sections import findings_list
 
@@ -50,7 +50,7 @@ def _lead(report: Report) -> str:
 def _tiles(report: Report) -> Markup:
     ours = report["variants"][0]["metrics"]
     tiles = [
-        _tile(
+        tile(
             f"NDCG@10, {VIEW_TITLES[view]}",
             f"{ours[view]['ndcg_at_10']:.3f}",
             "",
@@ -59,13 +59,8 @@ def _tiles(report: Report) -> Markup:
         for view in ours
         if view != "warm"
     ]
-    tiles.append(_tile("latency, median", f"{report['latency']['p50']:.1f}", "ms", "ten items for a user"))
+    tiles.append(tile("latency, median", f"{report['latency']['p50']:.1f}", "ms", "ten items for a user"))
     return tag("div", tiles, class_="tiles")
-
-
-def _tile(name: str, figure: str, unit: str, note: str) -> Markup:
-    parts = [tag("span", name, class_="faint"), tag("strong", figure, tag("small", unit)), tag("span", note, class_="faint")]
-    return tag("div", parts, class_="tile")
 
 
 def _table(heads: list[str], rows: list[list[Child]]) -> Markup:

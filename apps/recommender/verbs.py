@@ -38,7 +38,10 @@ def _data_options(parser: argparse.ArgumentParser) -> None:
         "--interactions", metavar="FILE", help="events: columns user,item and maybe behaviour,timestamp,rating (default: MovieLens)"
     )
     parser.add_argument("--items", metavar="FILE", help="items: columns item and maybe title,description,tags,category,since")
+    _column_options(parser)
 
+
+def _column_options(parser: argparse.ArgumentParser) -> None:
     for name, default in COLUMNS.items():
         parser.add_argument(f"--{name}-column", metavar="NAME", help=f"column that holds the {name} (default {default})")
 
@@ -236,8 +239,7 @@ def _fit_more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, default=DEFAULT_OUT, metavar="DIR", help=f"the run that goes on (default {DEFAULT_OUT})")
     parser.add_argument("--interactions", required=True, metavar="FILE", help="newer events, columns as for run")
     parser.add_argument("--items", metavar="FILE", help="new items, or items with new texts")
-    for name, default in COLUMNS.items():
-        parser.add_argument(f"--{name}-column", metavar="NAME", help=f"column that holds the {name} (default {default})")
+    _column_options(parser)
     parser.add_argument("--epochs", type=int, default=2, metavar="N", help="passes of the interest model over the newer events (default 2)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the new run")
 

@@ -90,7 +90,9 @@ def attending(seed=0):
 @pytest.mark.parametrize("users", [SIGNALS.users, attending()])
 @pytest.mark.parametrize("texts", [(), ("red hat", "zzz")])
 def test_what_an_event_gave_is_what_the_score_has_more_by_it(users, texts):
-    encode = lambda texts: np.tile(SIGNALS.vectors[2], (len(texts), 1))  # noqa: E731
+    def encode(texts):
+        return np.tile(SIGNALS.vectors[2], (len(texts), 1))
+
     signals, made = dataclasses.replace(SIGNALS, users=users, encode=encode), recommender()
     had = dataclasses.replace(history(0, 4, 1), wanted=np.array([True, False, True]), texts=texts)
     for item in range(5):

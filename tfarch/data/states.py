@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfarch.data.tokens import Ragged
+
 
 @dataclass(frozen=True)
-class States:
+class States(Ragged):
     """States of n texts, one of each token.
 
     values: float16 `[total, width]`, the texts' states one after another.
@@ -18,14 +20,6 @@ class States:
 
     values: np.ndarray
     offsets: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Tokens of each text, int64 `[n]`."""
-        return np.diff(self.offsets)
 
     def signature(self) -> dict[str, tuple[tuple[int | None, ...], str]]:
         """Shape and type of each array of `padded`; None is a size that differs from batch to batch."""

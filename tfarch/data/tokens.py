@@ -17,15 +17,9 @@ from tfarch.errors import TfarchError
 from tfarch.runtime.tokeniser import Tokeniser
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """Token ids of n texts.
+class Ragged:
+    """n texts of different lengths, one after another in one array: text i is from `offsets[i]` to `offsets[i + 1]`, int64 `[n + 1]`."""
 
-    ids: int32 `[total]`, the texts' ids one after another, [CLS] and [SEP] included.
-    offsets: int64 `[n + 1]`; text i is `ids[offsets[i]:offsets[i + 1]]`.
-    """
-
-    ids: np.ndarray
     offsets: np.ndarray
 
     def __len__(self) -> int:
@@ -35,6 +29,18 @@ class Tokens:
     def lengths(self) -> np.ndarray:
         """Tokens of each text, int64 `[n]`."""
         return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class Tokens(Ragged):
+    """Token ids of n texts.
+
+    ids: int32 `[total]`, the texts' ids one after another, [CLS] and [SEP] included.
+    offsets: int64 `[n + 1]`; text i is `ids[offsets[i]:offsets[i + 1]]`.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
 
     @staticmethod
     def joined(parts: Sequence[Tokens]) -> Tokens:

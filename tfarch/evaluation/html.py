@@ -92,20 +92,21 @@ def _tiles(tasks: Mapping[str, Mapping[str, Any]]) -> Markup | None:
         if accuracy is not None:
             band = f"95 %: {interval[0] * 100:.1f} to {interval[1] * 100:.1f}" if interval else None
             name = f"{_spoken(task)}, accuracy" if task else "accuracy"
-            tiles.append(_tile(name, f"{accuracy:.2f}", "%", band or (f"{rows:,} rows" if rows else None)))
+            tiles.append(tile(name, f"{accuracy:.2f}", "%", band or (f"{rows:,} rows" if rows else None)))
     task, variant = next(iter(shipped.items()))
     if SIZE.value(variant) is not None:
-        tiles.append(_tile("size", SIZE.text(variant), "MB", variant.get("file")))
+        tiles.append(tile("size", SIZE.text(variant), "MB", variant.get("file")))
     speed = latency(variant)
     if speed:
-        tiles.append(_tile("latency, median", f"{speed[0]:.2f}", "ms", f"one text, {threads_text(speed[1])}"))
+        tiles.append(tile("latency, median", f"{speed[0]:.2f}", "ms", f"one text, {threads_text(speed[1])}"))
     facts = comparison(variant, reference_variant(tasks[task])) if len(shipped) == 1 else []
     if facts:
         tiles.append(tag("div", tag("span", "against float32", class_="faint"), [tag("b", fact) for fact in facts], class_="tile words"))
     return tag("div", tiles, class_="tiles") if tiles else None
 
 
-def _tile(name: str, figure: str, unit: str, note: str | None) -> Markup:
+def tile(name: str, figure: str, unit: str, note: str | None) -> Markup:
+    """A figure in large type, for the class `tiles`."""
     parts = [
         tag("span", name, class_="faint"),
         tag("strong", figure, tag("small", unit)),

@@ -13,6 +13,12 @@ from tfarch.errors import InputError
 from tfarch.models.spec import AveragedSpec, EncoderSpec, Spec
 from tfarch.runtime.tokeniser import Tokeniser
 
+RANDOM = {
+    "name": "random initial weights",
+    "licence": "none needed",
+    "source": "this run",
+}  # where weights of no pre-trained model come from
+
 
 @dataclass(frozen=True)
 class Start:
@@ -48,7 +54,7 @@ def start_from(settings: ModelConfig, texts: Iterable[str], *, shorten_addresses
                 gelu=settings.gelu,
                 pooling=settings.pooling,
             )
-        return Start(spec, tokeniser, {}, {"name": "random initial weights", "licence": "none needed", "source": "this run"})
+        return Start(spec, tokeniser, {}, RANDOM)
 
     from tfarch.models.pretrained import load_pretrained
 

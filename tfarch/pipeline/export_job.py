@@ -143,7 +143,7 @@ def _write_tflite(file: Path, body: bytes, trained: TrainedModel, name: str, app
         name=f"{app} ({name})",
         description=f"Text classification into {classes}, made with tfarch {tfarch.__version__}",
         labels={output_of(task): labels for task, labels in trained.labels.items()},
-        vocabulary="".join(f"{piece}\n" for piece in trained.any.tokeniser.vocabulary),
+        vocabulary=trained.any.tokeniser.as_text(),
         max_length=trained.any.max_length,
         licence=str(trained.any.provenance["weights"]["licence"]),
         version=tfarch.__version__,

@@ -155,7 +155,11 @@ class Tokeniser:
 
     def write(self, vocab_txt: Path) -> None:
         """Writes the vocabulary as `from_file` reads it."""
-        Path(vocab_txt).write_bytes("".join(f"{piece}\n" for piece in self.vocabulary).encode())
+        Path(vocab_txt).write_bytes(self.as_text().encode())
+
+    def as_text(self) -> str:
+        """The content of such a file."""
+        return "".join(f"{piece}\n" for piece in self.vocabulary)
 
     def as_dict(self) -> dict:
         """What `bundle.json` says of the tokeniser."""

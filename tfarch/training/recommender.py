@@ -136,24 +136,12 @@ def learn(
     signals = signals_at(before, catalogue, moment, rank=rank, l2=l2, words=words, interest=known)
     names = tuple(signals.of(History(*(np.zeros(0, np.int64),) * 3)))
     ranker = Ranker(names, _weights(tables, 2 * len(names) + 1, rng))
-    recommender = Recommender(signals, ranker, catalogue.ids, catalogue.titles, log.behaviour_names, _category_names(catalogue), liked)
-    return Learned(recommender, known)
+    return Learned(recommender_of(signals, ranker, log, catalogue, liked), known)
 
 
-def brought_up(
-    recommender: Recommender,
-    log: Interactions,
-    catalogue: Catalogue,
-    moment: float,
-    *,
-    rank: int = RANK,
-    l2: float = L2,
-    interest: Interest | None = None,
-) -> Recommender:
-    """A recommender with the signals of a later moment and the ranker that it had."""
-    signals = signals_at(log, catalogue, moment, rank=rank, l2=l2, interest=interest)
-    names, liked = _category_names(catalogue), recommender.liked
-    return Recommender(signals, recommender.ranker, catalogue.ids, catalogue.titles, log.behaviour_names, names, liked)
+def recommender_of(signals: Signals, ranker: Ranker, log: Interactions, catalogue: Catalogue, liked: float) -> Recommender:
+    """The signals of a log's items and what weighs them, with the names of what they number."""
+    return Recommender(signals, ranker, catalogue.ids, catalogue.titles, log.behaviour_names, _category_names(catalogue), liked)
 
 
 def _earlier(before: Interactions, least: float) -> Iterator[tuple[Fold, float]]:

@@ -241,6 +241,17 @@ def test_a_run_goes_on_with_newer_events_and_tells_what_moved(place, tmp_path, c
     assert other.ranker.weights.tolist() == one.ranker.weights.tolist()
     assert cli.main(APP, [*more, "--interactions", str(tmp_path / "first.csv")]) == 2
     assert "none of these events is newer" in capsys.readouterr().err
+    latest = float(by_time[-1].split(",")[2]) + 100
+    (tmp_path / "latest.csv").write_text(f"{rows[0]}\nu99,new,{latest},5\n", encoding="utf-8")
+    again = ["fit-more", "--run", str(tmp_path / "more"), "--out", str(tmp_path / "again"), "--interactions", str(tmp_path / "latest.csv")]
+    assert cli.main(APP, again) == 0  # from all that the run before knew
+    third = load_recommender(tmp_path / "again" / "bundle")
+    assert (third.ids, third.categories) == (other.ids, other.categories)
+    assert third.signals.counts[:, 0].sum() == len(by_time) + 6
+    np.testing.assert_array_equal(third.signals.since, other.signals.since)
+    (tmp_path / "undated.csv").write_text("user,item\nu99,new\n", encoding="utf-8")
+    assert cli.main(APP, [*again[:-1], str(tmp_path / "undated.csv")]) == 2
+    assert "neither older nor newer" in capsys.readouterr().err
 
 
 def test_somebody_new_gets_what_is_wanted_by_all(place, capsys):

@@ -102,9 +102,11 @@ def test_an_item_has_a_text_of_what_is_said_of_it(tmp_path):
 
 
 def test_an_item_is_since_a_year_a_date_or_a_second(tmp_path):
-    table = "item,since\na,1995\nb,1902\nc,2024-03-01\nd,1260759144\ne,\n"
-    since = read_items(write(tmp_path, "items.csv", table)).catalogue.since
-    np.testing.assert_array_equal(since, [788918400.0, -2145916800.0, 1709251200.0, 1260759144.0, np.nan])
+    table = "item,since\na,1995\nb,1902\nc,2024-03-01\nd,1260759144\ne,\nf,1955-06-01\ng,1969-12-31T23:00:00+00:00\nh,-3600.5\ni,soon\n"
+    found = read_items(write(tmp_path, "items.csv", table))
+    times = [788918400.0, -2145916800.0, 1709251200.0, 1260759144.0, np.nan, -460339200.0, -3600.0, -3600.5]
+    np.testing.assert_array_equal(found.catalogue.since, times)
+    assert [(row.line, row.reason) for row in found.bad_rows] == [(10, "since 'soon' is no year, no date of ISO 8601 and no seconds")]
 
 
 def test_an_item_table_may_have_other_columns(tmp_path):

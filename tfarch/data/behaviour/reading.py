@@ -186,11 +186,20 @@ def _time(cell: str) -> float | None:
 
 
 def _since(cell: str) -> float:
-    """As `_time`, and of any year; NaN of an empty cell."""
+    """Seconds since 1970 of a year, a date or such seconds, of any time: an item may be older than what is measured in seconds. NaN of an empty cell."""
+    if not cell:
+        return math.nan
     if cell.isdecimal() and len(cell) == 4 and cell != "0000":
         return datetime.datetime(int(cell), 1, 1, tzinfo=datetime.UTC).timestamp()
-    when = _time(cell)
-    return math.nan if when is None else when
+    try:
+        return _number(cell)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.datetime.fromisoformat(cell)
+    except ValueError as error:
+        raise ValueError(f"since {cell[:40]!r} is no year, no date of ISO 8601 and no seconds") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
 
 
 def _number(cell: str) -> float:
