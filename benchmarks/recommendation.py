@@ -8,7 +8,7 @@ written out in `benchmarks.recommenders`.
 First come simple ways with given settings, whose figures another program had found: there equal scores were put in the order of the films' numbers, and so they are in this check. In the
 comparison equal scores share their ranks.
 
-What it costs: an hour and a half on 2 cores, most of it ours and SASRec. What is done is kept in `--out`. What it last gave: RESULTS.md, "Recommendation".
+What it costs: an hour and a half on 2 cores, most of it ours and SASRec. What is done is kept in `--out`. What it last gave: RESULTS.md, "Recommendation" (MovieLens; ML-100K, most of SLIM and a third of SASRec were not run yet).
 
     make bench-env
     .venv/bin/python -m benchmarks.recommendation --out saved_models/recommendation

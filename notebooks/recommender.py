@@ -12,7 +12,7 @@
 # # Recommender: what a user will want next, new users and new items included
 #
 # A log of behaviour and the items' texts become a small bundle that recommends in milliseconds, without TensorFlow. This notebook learns from the small MovieLens set (100,004 ratings, for
-# research) in about two minutes: a quick run, which is a look at what comes out and not a model to keep.
+# research) in a few minutes: a quick run, which is a look at what comes out and not a model to keep.
 #
 # The source is `recommender.py`; `make notebooks` makes the `.ipynb` of it and runs it.
 

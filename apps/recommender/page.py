@@ -89,8 +89,12 @@ def _figures(report: Report) -> Child:
                 ]
             )
         tables += [tag("h3", VIEW_TITLES[view].capitalize()), _table(heads, rows)]
+    by_time = "At moments everything before is learned, and users are asked for what they do next: their last events are to be foretold, the others are known. "
+    other = (
+        f"What is asked for was taken out of the log by the split {report['split']['by']}, and later events of others were learned from. "
+    )
     note = (
-        "At several moments everything before is learned, and users are asked for what they do next: their last events are to be foretold, the others are known. All items are ranked. "
+        (other if report["split"]["leaks_time"] else by_time) + "All items are ranked. "
         "Known items: those that were learned from; new items: those that were not; new users: of whom nothing was learned. Each user's figures are in users.csv."
     )
     return [tag("p", note, class_="note"), tables]

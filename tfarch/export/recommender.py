@@ -45,7 +45,7 @@ def recommender_file(recommender: Recommender, variant: str = "float32") -> byte
         numbers, scores = graph.top(*(tf.expand_dims(each, 0) for each in (items, wanted, behaviours)), k)
         return {"items": tf.squeeze(numbers, 0), "scores": tf.squeeze(scores, 0)}
 
-    with Converter(run) as converter:
+    with Converter(run, graph.variables) as converter:
         return converter.convert("dynamic_int8" if variant == "dynamic_int8" else "float32")
 
 

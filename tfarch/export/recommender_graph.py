@@ -88,15 +88,16 @@ class RecommenderGraph(tf.Module):
         return -(apart * dated + usual * (1.0 - dated)) * tf.cast(sums > 0.0, tf.float32)
 
 
-class _FloatTable:
-    """A table of vectors `[rows, width]`."""
+class _FloatTable(tf.Module):
+    """A table of vectors `[rows, width]`: a variable, which a file holds once however often it is used."""
 
     def __init__(self, values: np.ndarray):
-        self._values = values.astype(np.float32)
+        super().__init__()
+        self._values = tf.Variable(values.astype(np.float32), trainable=False)
 
     def rows(self, numbers: tf.Tensor) -> tf.Tensor:
         """`[..., width]`."""
-        return tf.gather(tf.constant(self._values), numbers)
+        return tf.gather(self._values, numbers)
 
     def products(self, vectors: tf.Tensor, every: tf.Tensor) -> tf.Tensor:
         """Of each row with each of the vectors `[batch, width]`: `[batch, rows]`.
@@ -104,21 +105,23 @@ class _FloatTable:
         Args:
             every: 0 to the number of rows, not known before run time.
         """
-        return tf.matmul(vectors, tf.constant(self._values), transpose_b=True)
+        return tf.matmul(vectors, self._values, transpose_b=True)
 
 
-class _Int8Table:
+class _Int8Table(tf.Module):
     """As `_FloatTable`, a byte a number (see `tfarch.runtime.rows_int8`)."""
 
     def __init__(self, values: np.ndarray):
-        self._steps, self._scales = to_int8(values)
+        super().__init__()
+        steps, self._scales = to_int8(values)
+        self._steps = tf.Variable(steps, trainable=False)
 
     def rows(self, numbers: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.gather(tf.constant(self._steps), numbers), tf.float32) * tf.expand_dims(tf.gather(self._scales, numbers), -1)
+        return tf.cast(tf.gather(self._steps, numbers), tf.float32) * tf.expand_dims(tf.gather(self._scales, numbers), -1)
 
     def products(self, vectors: tf.Tensor, every: tf.Tensor) -> tf.Tensor:
         # Of constants alone the converter would make a table of floats.
-        return tf.matmul(vectors, tf.cast(tf.gather(tf.constant(self._steps), every), tf.float32), transpose_b=True) * self._scales
+        return tf.matmul(vectors, tf.cast(tf.gather(self._steps, every), tf.float32), transpose_b=True) * self._scales
 
 
 class _Words:
