@@ -25,7 +25,7 @@ from tfarch.runtime.recommender import ARRAYS, ITEMS, Recommender
 
 TFLITE, SAVED_MODEL, NEAREST = "recommender.tflite", "saved_model/1", "nearest.voyager"
 LARGE = 100_000  # items from which on not all of them are scored
-# int8_index: tables of vectors at a byte a number, each row with its scale; dynamic_int8: what the converter does to them.
+# dynamic_int8: what the converter makes of the tables of vectors; int8_index: they stay at a byte a number, by rows, and what else is of items at two.
 VARIANTS = ("float32", "dynamic_int8", "int8_index")
 
 
@@ -46,7 +46,7 @@ def recommender_file(recommender: Recommender, variant: str = "float32") -> byte
         return {"items": tf.squeeze(numbers, 0), "scores": tf.squeeze(scores, 0)}
 
     with Converter(run, graph.variables) as converter:
-        return converter.convert("dynamic_int8" if variant == "dynamic_int8" else "float32")
+        return converter.convert("float32" if variant == "float32" else "dynamic_int8")
 
 
 def recommender_files(

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from tfarch.export.tables import FloatRows, FloatTable, Int8Table, Int8UnitTable, Int16Rows
 from tfarch.runtime.recommender import Recommender
-from tfarch.runtime.rows_int8 import to_int8
-from tfarch.runtime.shared_words import SharedWords
+from tfarch.runtime.shared_words import K1, SharedWords
 from tfarch.runtime.signals import RECENT, UNWANTED, YEAR
+from tfarch.runtime.small_numbers import smallest_int
 from tfarch.runtime.user_tower import UserTower
 
 NO_CANDIDATE = float(np.finfo(np.float32).min)  # the score of what the user has had
@@ -29,16 +30,17 @@ class RecommenderGraph(tf.Module):
     def __init__(self, recommender: Recommender, *, int8: bool = False):
         super().__init__(name="recommender")
         signals, ranker = recommender.signals, recommender.ranker
-        table = _Int8Table if int8 else _FloatTable
+        table, unit_table = (Int8Table, Int8UnitTable) if int8 else (FloatTable, FloatTable)
         self._items, self._names = len(signals), ranker.names
-        self._sources, self._targets, self._categories = (table(each) for each in (signals.sources, signals.targets, signals.categories))
+        self._sources, self._targets, self._categories = table(signals.sources), table(signals.targets), unit_table(signals.categories)
         self._words = _Words(signals.words)
-        self._vectors = None if signals.vectors is None else table(signals.vectors)
+        self._vectors = None if signals.vectors is None else unit_table(signals.vectors)
         self._users = None if signals.users is None else _Users(signals.users)
-        dated = ~np.isnan(signals.since)
-        self._dated = dated.astype(np.float32)
-        self._years = np.where(dated, signals.since / YEAR, 0.0).astype(np.float32)
-        self._static = {name: np.asarray(value, np.float32) for name, value in signals.of_items.items()}
+        self._dated = ~np.isnan(signals.since)
+        years = signals.since / YEAR
+        years = np.where(self._dated, years, np.nanmean(years) if self._dated.any() else 0.0)
+        self._own_names = tuple(signals.of_items)
+        self._own = (Int16Rows if int8 else FloatRows)(np.stack([years, *signals.of_items.values()]))
         self._cold, self._ranker = signals.cold, ranker.weights.astype(np.float32)
 
     def top(self, items: tf.Tensor, wanted: tf.Tensor, behaviours: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -54,13 +56,14 @@ class RecommenderGraph(tf.Module):
         every = tf.range(self._items + tf.minimum(tf.shape(items)[1], 0))
         fading = tf.exp(after * (-1.0 / RECENT))
         recent = amounts * fading
+        years, *own = tf.split(self._own.values(every), 1 + len(self._own_names))
         found = {
             "linear": self._targets.products(_summed(self._sources.rows(numbers), amounts), every),
             "linear_recent": self._targets.products(_summed(self._sources.rows(numbers), recent), every),
-            "words": self._words.scores(numbers, known * wanted * fading),
+            "words": self._words.scores(numbers, known * wanted * fading, every),
             "categories": self._categories.products(_summed(self._categories.rows(numbers), recent), every),
-            "of_its_time": self._of_its_time(numbers, recent),
-            **{name: tf.expand_dims(tf.constant(value), 0) for name, value in self._static.items()},
+            "of_its_time": self._of_its_time(years, numbers, recent),
+            **dict(zip(self._own_names, own, strict=True)),
         }
         if self._vectors is not None:
             found["interest"] = self._vectors.products(
@@ -69,7 +72,7 @@ class RecommenderGraph(tf.Module):
         had = tf.minimum(_scattered(numbers, known, self._items), 1.0)
         candidates = 1.0 - had
         count = tf.maximum(tf.reduce_sum(candidates, axis=1, keepdims=True), 1.0)
-        warm, cold = tf.zeros_like(had), tf.fill(tf.shape(had), self._ranker[-1])
+        warm, cold = tf.constant(0.0), tf.constant(self._ranker[-1])
         for place, name in enumerate(self._names):
             apart = found[name] - tf.reduce_sum(found[name] * candidates, axis=1, keepdims=True) / count
             deviation = tf.sqrt(tf.reduce_sum(tf.square(apart) * candidates, axis=1, keepdims=True) / count)
@@ -78,75 +81,61 @@ class RecommenderGraph(tf.Module):
             cold += feature * self._ranker[len(self._names) + place]
         return tf.where(had > 0.0, NO_CANDIDATE, tf.where(tf.expand_dims(self._cold, 0), cold, warm))
 
-    def _of_its_time(self, numbers: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        weights *= tf.gather(tf.constant(self._dated), numbers)
+    def _of_its_time(self, years: tf.Tensor, numbers: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """`[batch, m]`; `years` `[1, m]` in which the items began."""
+        dated = tf.constant(self._dated)
+        weights *= tf.cast(tf.gather(dated, numbers), tf.float32)
         sums = tf.reduce_sum(weights, axis=1, keepdims=True)
-        mean = tf.reduce_sum(weights * tf.gather(tf.constant(self._years), numbers), axis=1, keepdims=True) / tf.maximum(sums, 1e-9)
-        apart = tf.abs(tf.expand_dims(tf.constant(self._years), 0) - mean)
-        dated = tf.expand_dims(tf.constant(self._dated), 0)
-        usual = tf.reduce_sum(apart * dated, axis=1, keepdims=True) / max(float(self._dated.sum()), 1.0)
-        return -(apart * dated + usual * (1.0 - dated)) * tf.cast(sums > 0.0, tf.float32)
+        mean = tf.reduce_sum(weights * tf.gather(years[0], numbers), axis=1, keepdims=True) / tf.maximum(sums, 1e-9)
+        apart = tf.where(dated, tf.abs(years - mean), 0.0)
+        usual = tf.reduce_sum(apart, axis=1, keepdims=True) / max(float(self._dated.sum()), 1.0)
+        return -tf.where(dated, apart, usual) * tf.cast(sums > 0.0, tf.float32)
 
 
-class _FloatTable(tf.Module):
-    """A table of vectors `[rows, width]`: a variable, which a file holds once however often it is used."""
-
-    def __init__(self, values: np.ndarray):
-        super().__init__()
-        self._values = tf.Variable(values.astype(np.float32), trainable=False)
-
-    def rows(self, numbers: tf.Tensor) -> tf.Tensor:
-        """`[..., width]`."""
-        return tf.gather(self._values, numbers)
-
-    def products(self, vectors: tf.Tensor, every: tf.Tensor) -> tf.Tensor:
-        """Of each row with each of the vectors `[batch, width]`: `[batch, rows]`.
-
-        Args:
-            every: 0 to the number of rows, not known before run time.
-        """
-        return tf.matmul(vectors, self._values, transpose_b=True)
-
-
-class _Int8Table(tf.Module):
-    """As `_FloatTable`, a byte a number (see `tfarch.runtime.rows_int8`)."""
-
-    def __init__(self, values: np.ndarray):
-        super().__init__()
-        steps, self._scales = to_int8(values)
-        self._steps = tf.Variable(steps, trainable=False)
-
-    def rows(self, numbers: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.gather(self._steps, numbers), tf.float32) * tf.expand_dims(tf.gather(self._scales, numbers), -1)
-
-    def products(self, vectors: tf.Tensor, every: tf.Tensor) -> tf.Tensor:
-        # Of constants alone the converter would make a table of floats.
-        return tf.matmul(vectors, tf.cast(tf.gather(self._steps, every), tf.float32), transpose_b=True) * self._scales
-
-
-class _Words:
-    """BM25 from the items of histories to all items (see `SharedWords`)."""
+class _Words(tf.Module):
+    """BM25 from the items of histories to all items (see `SharedWords`), of tables of few bytes: which words an item has, and how often."""
 
     def __init__(self, words: SharedWords):
-        self._count, self._items = len(words.words), len(words)
-        lengths = np.diff(words.asked)
-        self._queries = np.full((len(words), max(1, int(lengths.max(initial=0)))), self._count, np.int32)  # one word more, that no item has
-        for item, length in enumerate(lengths):
-            self._queries[item, :length] = words.queries[words.asked[item] : words.asked[item + 1]]
-        self._having = np.repeat(np.arange(self._count, dtype=np.int32), np.diff(words.starts))
-        self._of, self._weights = words.items.astype(np.int32), words.weights.astype(np.float32)
-        smallest = np.int16 if max(self._count, self._items) < np.iinfo(np.int16).max else np.int32
-        self._queries, self._having, self._of = (each.astype(smallest) for each in (self._queries, self._having, self._of))
+        super().__init__()
+        order = np.argsort(words.items, kind="stable")  # item after item
+        numbers = np.repeat(np.arange(len(words.words)), np.diff(words.starts))[order]
+        none = np.zeros(int(len(numbers) == 0), np.int64)  # of a catalogue without a word: one that counts nothing
+        self._numbers, self._times, self._lengths = (
+            tf.Variable(smallest_int(each), trainable=False)
+            for each in (
+                np.concatenate([numbers, none]),
+                np.concatenate([words.times[order], none]),
+                np.bincount(words.items, minlength=len(words)),
+            )
+        )
+        self._longest = int(self._lengths.numpy().max(initial=0))
+        self._rarity = np.append(words.rarity, 0.0).astype(np.float32)
+        self._length = words.length.astype(np.float32)
 
-    def scores(self, numbers: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """`[batch, items]` of histories `[batch, events]`."""
-        asked = tf.cast(tf.gather(tf.constant(self._queries), numbers), tf.int32)  # [batch, events, words]
-        shape = tf.shape(asked)
-        amounts = tf.broadcast_to(tf.expand_dims(weights, -1), shape)
-        query = _scattered(tf.reshape(asked, [shape[0], -1]), tf.reshape(amounts, [shape[0], -1]), self._count + 1)
-        given = tf.gather(query, tf.cast(self._having, tf.int32), axis=1) * self._weights  # [batch, postings]
-        of = tf.broadcast_to(tf.expand_dims(tf.cast(self._of, tf.int32), 0), tf.shape(given))
-        return _scattered(of, given, self._items)
+    def scores(self, numbers: tf.Tensor, weights: tf.Tensor, every: tf.Tensor) -> tf.Tensor:
+        """`[batch, items]` of histories `[batch, events]`.
+
+        Args:
+            every: 0 to the number of items, not known before run time.
+        """
+        items, entries = len(self._length), self._numbers.shape[0]
+        each = tf.range(entries + tf.minimum(tf.shape(every)[0], 0))  # of constants alone the converter would make larger ones
+        word, times = (tf.cast(tf.gather(table, each), tf.int32) for table in (self._numbers, self._times))
+        lengths = tf.cast(tf.gather(self._lengths, every), tf.int32)
+        starts = tf.cumsum(lengths, exclusive=True)
+        begun = tf.scatter_nd(tf.expand_dims(starts, 1), tf.ones_like(starts), [entries + 1])  # how many items begin at an entry
+        of = tf.minimum(tf.cumsum(begun)[:-1], items) - 1
+
+        places = tf.expand_dims(tf.gather(starts, numbers), -1) + tf.range(self._longest)  # [batch, events, longest]
+        inside = tf.expand_dims(tf.gather(lengths, numbers), -1) > tf.range(self._longest)
+        places = tf.minimum(places, entries - 1)
+        amounts = tf.expand_dims(weights, -1) * tf.cast(tf.gather(times, places), tf.float32) * tf.cast(inside, tf.float32)
+        flat = tf.stack([tf.shape(numbers)[0], -1])
+        query = _scattered(tf.reshape(tf.gather(word, places), flat), tf.reshape(amounts, flat), len(self._rarity)) * self._rarity
+
+        times = tf.cast(times, tf.float32)
+        given = tf.gather(query, word, axis=1) * (times * (K1 + 1.0) / (times + tf.gather(self._length, of)))  # [batch, entries]
+        return _scattered(tf.broadcast_to(tf.expand_dims(of, 0), tf.shape(given)), given, items)
 
 
 class _Users:
@@ -190,7 +179,7 @@ def _summed(vectors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 
 def _scattered(places: tf.Tensor, amounts: tf.Tensor, count: int) -> tf.Tensor:
     """`[batch, count]`: at each place the sum of the amounts that belong there; places and amounts `[batch, n]`."""
-    shape = tf.shape(places)
-    rows = tf.broadcast_to(tf.expand_dims(tf.range(shape[0]), 1), shape)
-    indices = tf.stack([tf.reshape(rows, [-1]), tf.reshape(places, [-1])], axis=1)
-    return tf.scatter_nd(indices, tf.reshape(amounts, [-1]), tf.stack([shape[0], count]))
+    batch = tf.shape(places)[0]
+    places += tf.expand_dims(tf.range(batch), 1) * count
+    found = tf.scatter_nd(tf.reshape(places, [-1, 1]), tf.reshape(amounts, [-1]), tf.expand_dims(batch * count, 0))
+    return tf.reshape(found, tf.stack([batch, count]))

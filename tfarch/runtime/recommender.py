@@ -20,10 +20,10 @@ from tfarch.runtime.bundle import RECOMMENDATION, Bundle, check_file, open_bundl
 from tfarch.runtime.nearest import Nearest
 from tfarch.runtime.network import Network
 from tfarch.runtime.ranker import Ranker
-from tfarch.runtime.rows_int8 import from_int8, to_int8
 from tfarch.runtime.shared_words import SharedWords
 from tfarch.runtime.signals import History, Signals
 from tfarch.runtime.signature import VECTOR
+from tfarch.runtime.small_numbers import from_int8, smallest_int, to_int8
 from tfarch.runtime.tokeniser import Tokeniser, flags_of
 from tfarch.runtime.user_tower import UserTower
 
@@ -33,7 +33,6 @@ _NEAREST, _SAMPLE, _ALWAYS = 1000, 4096, 200  # items that are scored where ther
 _VARIED = 5  # times as many items as are asked for, that those are chosen from where there is to be variety
 _SIGNALS = ("sources", "targets", "categories", "counts", "value", "since")
 _TABLES = {"sources", "targets", "categories", "vectors"}  # that may be int8
-_WORDS = ("starts", "items", "weights", "asked", "queries")
 
 
 @dataclass(frozen=True)
@@ -243,7 +242,7 @@ class Recommender:
         """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`.
 
         Args:
-            int8: tables of vectors at a byte a number (see `tfarch.runtime.rows_int8`).
+            int8: tables of vectors at a byte a number (see `tfarch.runtime.small_numbers`).
         """
         described = {
             "ids": self.ids,
@@ -257,7 +256,8 @@ class Recommender:
             "heads": None if self.signals.users is None else self.signals.users.heads,
         }
         arrays = {name: getattr(self.signals, name) for name in _SIGNALS}
-        arrays |= {f"words.{name}": getattr(self.signals.words, name) for name in _WORDS}
+        words = self.signals.words
+        arrays |= {"words.lengths": smallest_int(np.diff(words.asked)), "words.queries": smallest_int(words.queries)}
         arrays["ranker"] = self.ranker.weights
         if self.signals.rates is not None:
             arrays["rates"] = self.signals.rates
@@ -304,7 +304,8 @@ def load_recommender(folder: str | Path, *, verify: bool = True) -> Recommender:
             f"cannot be read: {error}", file=bundle.path(name), mend="copy the bundle again from where it was made"
         ) from error
     try:
-        words = SharedWords(tuple(described["words"]), *(arrays[f"words.{name}"] for name in _WORDS))
+        lengths, queries = (arrays[f"words.{name}"].astype(np.int64) for name in ("lengths", "queries"))
+        words = SharedWords(tuple(described["words"]), np.concatenate([[0], np.cumsum(lengths)]), queries.astype(np.int32))
         arrays |= {name: from_int8(arrays[name], arrays[f"{name}.scales"]) for name in _TABLES if f"{name}.scales" in arrays}
         own = {name: arrays[name] for name in _SIGNALS}
         weights = {name.removeprefix("users."): value for name, value in arrays.items() if name.startswith("users.")}

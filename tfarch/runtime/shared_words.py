@@ -7,9 +7,8 @@ of them gave can be told.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,16 +21,41 @@ class SharedWords:
     """The words of m items.
 
     words: of all items together.
-    starts: int64 `[words + 1]`; the items that have word w are `items[starts[w]:starts[w + 1]]`, int32, and what it counts there `weights`, float32.
     asked: int64 `[m + 1]`; the words of item i are `queries[asked[i]:asked[i + 1]]`, int32, as often as they stand in its text.
+    starts: int64 `[words + 1]`; the items that have word w are `items[starts[w]:starts[w + 1]]`, int32, and how often it stands in each `times`, int32.
+    rarity: what a word counts, float64 `[words]`; length: what `times` are measured by, float64 `[m]`, so that BM25 of a word and an item that has it is
+        rarity * times * (K1 + 1) / (times + length): `weights`, float32.
+
+    Raises:
+        ValueError: they are not of the same items and words.
     """
 
     words: tuple[str, ...]
-    starts: np.ndarray
-    items: np.ndarray
-    weights: np.ndarray
     asked: np.ndarray
     queries: np.ndarray
+    starts: np.ndarray = field(init=False)
+    items: np.ndarray = field(init=False)
+    times: np.ndarray = field(init=False)
+    rarity: np.ndarray = field(init=False)
+    length: np.ndarray = field(init=False)
+    weights: np.ndarray = field(init=False)
+
+    def __post_init__(self):
+        count, lengths = len(self), np.diff(self.asked)
+        if self.asked[-1] != len(self.queries) or (
+            len(self.queries) and not 0 <= self.queries.min() <= self.queries.max() < len(self.words)
+        ):
+            raise ValueError("words that are not those of the items")
+        pairs, times = np.unique(self.queries.astype(np.int64) * count + np.repeat(np.arange(count), lengths), return_counts=True)
+        words, items = np.divmod(pairs, max(1, count))
+        starts = np.searchsorted(words, np.arange(len(self.words) + 1))
+        having = np.diff(starts)
+        rarity = np.log(1.0 + (count - having + 0.5) / (having + 0.5))
+        length = K1 * (1.0 - B + B * lengths / max(1.0, float(lengths.mean()) if count else 0.0))
+        weights = rarity[words] * times * (K1 + 1.0) / (times + length[items])
+        found = {"starts": starts, "items": items.astype(np.int32), "times": times.astype(np.int32), "rarity": rarity, "length": length}
+        for name, value in {**found, "weights": weights.astype(np.float32)}.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> SharedWords:
@@ -53,7 +77,7 @@ class SharedWords:
                 numbers.setdefault(word, len(numbers))
         queries = np.array([numbers[word] for words in split for word in words], np.int32)
         asked = np.concatenate([[0], np.cumsum([len(words) for words in split])]).astype(np.int64)
-        return cls(tuple(numbers), *_postings(split, numbers), asked, queries)
+        return cls(tuple(numbers), asked, queries)
 
     def __len__(self) -> int:
         return len(self.asked) - 1
@@ -103,18 +127,3 @@ class SharedWords:
 
 def _split(text: str) -> list[str]:
     return _WORD.findall(text.lower())
-
-
-def _postings(split: Sequence[Sequence[str]], numbers: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    counts = [Counter(words) for words in split]
-    mean_length = max(1.0, float(np.mean([len(words) for words in split] or [1])))
-    having = Counter(word for each in counts for word in each)
-    entries = []
-    for item, (each, words) in enumerate(zip(counts, split, strict=True)):
-        for word, count in each.items():
-            rare = np.log(1.0 + (len(split) - having[word] + 0.5) / (having[word] + 0.5))
-            entries.append((numbers[word], item, rare * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * len(words) / mean_length))))
-    entries.sort()
-    columns = list(zip(*entries, strict=True)) or [(), (), ()]
-    starts = np.searchsorted(np.array(columns[0], np.int64), np.arange(len(numbers) + 1)).astype(np.int64)
-    return starts, np.array(columns[1], np.int32), np.array(columns[2], np.float32)

@@ -1,4 +1,5 @@
-"""Tables of vectors at a byte a number: each row with a scale of its own, symmetric, so that its largest number is 127 steps from 0."""
+"""Tables in few bytes: of vectors at a byte a number, each row with a scale of its own, symmetric, so that its largest number is 127 steps from 0; whole numbers in as many
+bytes as the largest needs."""
 
 from __future__ import annotations
 
@@ -20,3 +21,14 @@ def to_int8(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def from_int8(steps: np.ndarray, scales: np.ndarray) -> np.ndarray:
     """What such a table stands for, float32 `[rows, width]`."""
     return steps.astype(np.float32) * scales.astype(np.float32)[:, None]
+
+
+def smallest_int(values: np.ndarray) -> np.ndarray:
+    """The same whole numbers as int8, int16 or int32: the first that has them all.
+
+    >>> smallest_int(np.array([5, -128])).dtype, smallest_int(np.array([128])).dtype
+    (dtype('int8'), dtype('int16'))
+    """
+    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    kind = next(kind for kind in (np.int8, np.int16, np.int32) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return values.astype(kind)
