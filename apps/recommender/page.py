@@ -39,6 +39,13 @@ def page(report: Report) -> str:
     return render_page(f"{title} – tfarch recommender", head, sections, "report.json, which lies beside this file and holds every figure")
 
 
+def table(heads: list[str], rows: list[list[Child]]) -> Markup:
+    """Rows under their heads, the first cell of each its name."""
+    titles = [tag("th", head, scope="col", class_="number" if place else None) for place, head in enumerate(heads)]
+    lines = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell, class_="number") for cell in row[1:]]) for row in rows]
+    return scrolled(tag("table", tag("thead", tag("tr", titles)), tag("tbody", lines), class_="figures"))
+
+
 def _lead(report: Report) -> str:
     ours, popular = (each["metrics"]["all"] for each in report["variants"])
     return (
@@ -63,12 +70,6 @@ def _tiles(report: Report) -> Markup:
     return tag("div", tiles, class_="tiles")
 
 
-def _table(heads: list[str], rows: list[list[Child]]) -> Markup:
-    titles = [tag("th", head, scope="col", class_="number" if place else None) for place, head in enumerate(heads)]
-    lines = [tag("tr", tag("th", row[0], scope="row"), [tag("td", cell, class_="number") for cell in row[1:]]) for row in rows]
-    return scrolled(tag("table", tag("thead", tag("tr", titles)), tag("tbody", lines), class_="figures"))
-
-
 def _figures(report: Report) -> Child:
     views = list(report["variants"][0]["metrics"])
     heads = ["", "queries", "NDCG@10", "95 %", "recall@10", "recall@20", "hit rate@10", "MRR", "MAP@10"]
@@ -88,7 +89,7 @@ def _figures(report: Report) -> Child:
                     *(f"{value:.4f}" for value in told),
                 ]
             )
-        tables += [tag("h3", VIEW_TITLES[view].capitalize()), _table(heads, rows)]
+        tables += [tag("h3", VIEW_TITLES[view].capitalize()), table(heads, rows)]
     by_time = "At moments everything before is learned, and users are asked for what they do next: their last events are to be foretold, the others are known. "
     other = (
         f"What is asked for was taken out of the log by the split {report['split']['by']}, and later events of others were learned from. "
@@ -125,7 +126,7 @@ def _spoke(parts: Mapping[str, float]) -> str:
 def _weights(report: Report) -> Child:
     rows: list[list[Child]] = [[name.replace("_", " "), f"{warm:+.2f}", f"{cold:+.2f}"] for name, (warm, cold) in report["weights"].items()]
     note = "What a signal adds to a score when it stands one standard deviation above its mean among the candidates, for items with events and for those without."
-    return [tag("p", note, class_="note"), _table(["signal", "known items", "new items"], rows)]
+    return [tag("p", note, class_="note"), table(["signal", "known items", "new items"], rows)]
 
 
 def _lists(report: Report) -> Child:
@@ -143,7 +144,7 @@ def _lists(report: Report) -> Child:
             ]
         )
     note = "Coverage: the share of all items that stand in somebody's list. Popularity: events of a listed item. Diversity: how unlike two items of a list are."
-    return [_table(heads, rows), tag("p", note, class_="note")]
+    return [table(heads, rows), tag("p", note, class_="note")]
 
 
 def _data(report: Report) -> Child:
@@ -161,4 +162,4 @@ def _files(report: Report) -> Child:
         ("seed", str(report["seed"])),
         ("command", tag("code", report["command"])),
     ]
-    return [_table(["in the bundle", "MB"], rows), fact_list(facts)]
+    return [table(["in the bundle", "MB"], rows), fact_list(facts)]

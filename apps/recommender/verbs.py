@@ -255,7 +255,7 @@ def _fit_more(options: argparse.Namespace, settings: RecommenderSettings) -> int
     report = fit_more(options.run, _with_data(settings, options), options.out, options.epochs, command)
     print(json.dumps(report, ensure_ascii=False) if options.json else moved_text(report))
     if not options.json:
-        print(f"\nwhat ships   {options.out / 'bundle'}\nfigures      {options.out / 'report.json'}")
+        print(f"\nwhat ships   {options.out / 'bundle'}\nreport       {options.out / 'report.html'}")
     return 0
 
 

@@ -234,6 +234,10 @@ def test_a_run_goes_on_with_newer_events_and_tells_what_moved(place, tmp_path, c
     assert before["queries"] == after["queries"] > 5
     assert report["forecast"]["difference"]["warm"][0] == pytest.approx(after["ndcg_at_10"] - before["ndcg_at_10"]) != 0.0
     assert len(report["moved"]["rising"]) == 10
+    shown = (tmp_path / "more" / "report.html").read_text(encoding="utf-8")
+    assert f"{len(newer):,} newer events, 1 new users, 1 new items" in shown
+    assert all(f"{each['ndcg_at_10']:.4f}" in shown for each in (before, after))
+    assert f"{report['moved']['rising'][0][1]:+,}" in shown
     verify_bundle(tmp_path / "more" / "bundle")
     one, other = (load_recommender(tmp_path / name / "bundle") for name in ("run", "more"))
     assert other.ids == (*one.ids, "new")
