@@ -15,7 +15,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m apps.customer_service run
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

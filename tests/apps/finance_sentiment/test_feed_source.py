@@ -489,12 +489,15 @@ def test_a_server_that_asks_to_be_left_alone_is(serve, said, status):
     ("value", "low", "high"),
     [
         ("120", 120, 120),
-        (format_datetime(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=3600), usegmt=True), 3500, 3600),
+        (3600, 3500, 3600),
         ("Mon, 05 Jan 2015 09:00:00 GMT", 0, 0),
         ("9" * 300, 86_400, 86_400),
     ],
+    ids=["seconds", "a date to come", "a date gone by", "a number too large"],
 )
 def test_the_time_to_leave_a_server_alone_is_seconds_or_a_date(serve, value, low, high):
+    if isinstance(value, int):  # seconds from now, as the date of then
+        value = format_datetime(datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=value), usegmt=True)
     server = serve((503, {"Retry-After": value}, b""))
     with pytest.raises(FetchError) as error:
         Fetch(server.address).run()
