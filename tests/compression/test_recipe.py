@@ -53,10 +53,14 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        (STAGE + "    sparsty: 0.5\n", 5, "unknown setting 'stages.0.sparsty'; known: epochs, frequency, .* sparsity"),
+        (STAGE + "    sparsty: 0.5\n", 5, "unknown setting 'stages.0.sparsty'; known: distillation, epochs, frequency, .* sparsity"),
         (STAGE + "author: me\n", 5, "unknown setting 'author'; known: description, name, stages, version"),
-        (STAGE + "  - kind: slim\n", 5, "unknown kind of stage 'slim'; known: prune, quantisation_aware"),
-        (STAGE + "  - slim\n", 5, "unknown kind of stage 'slim'"),
+        (STAGE + "  - kind: thin\n", 5, "unknown kind of stage 'thin'; known: prune, quantisation_aware, slim"),
+        (STAGE + "  - thin\n", 5, "unknown kind of stage 'thin'"),
+        (STAGE + "  - kind: slim\n    keep_layers: [2, 0]\n", 6, r"stages.1.keep_layers=\[2, 0\]: expected rising numbers from 0"),
+        (STAGE + "  - kind: slim\n    heads: 0.0\n", 6, "stages.1.heads=0.0: expected 0.001 to 1"),
+        (STAGE + "  - kind: slim\n    criterion: luck\n", 6, "stages.1.criterion='luck': expected one of magnitude, gradient, information"),
+        (STAGE + "    distillation: 2\n", 5, "stages.0.distillation=2.0: expected 0 to 1"),
         (STAGE + "  - [prune]\n", 5, "unknown kind of stage"),
         ("version: 2\nstages:\n  - kind: prune\n", 1, "version 2: this tfarch reads version 1"),
         ("name: mine\nstages:\n  - kind: prune\n", 1, "version None: this tfarch reads version 1"),

@@ -9,6 +9,8 @@ from tests.tiny_questions import call
 from tfarch.errors import InputError
 from tfarch.export.linter import examine
 from tfarch.models.weights import load_weights
+from tfarch.pipeline.trained import TrainedModel
+from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import verify_bundle
 
 TEXTS = {"lost": "my card was stolen", "refund": "money back for this order", "greeting": "hello dear people"}
@@ -120,3 +122,54 @@ def test_a_recipe_that_was_edited_is_applied_anew(tmp_path):
         trained = tfarch.train(tmp_path / "rows.csv", tmp_path / "run", settings=settings)
         (stage,) = trained.only.stages[-1].figures["stages"]
         assert stage["kernel_sparsity"] == pytest.approx(sparsity, abs=0.01)
+
+
+SLIM = """
+version: 1
+name: thin
+stages:
+  - {kind: slim, keep_layers: [0, 2], heads: 0.5, neurons: 0.5, multiple: 8, least_neurons: 8, epochs: 2, distillation: 0.5}
+  - {kind: quantisation_aware, distillation: 1.0}
+"""
+
+
+def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe(tmp_path):
+    rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "thin.yaml").write_text(SLIM, encoding="utf-8")
+    settings = {**SETTINGS, "model": {**SETTINGS["model"], "layers": 3}, "compress": {"recipe": str(tmp_path / "thin.yaml")}}
+    report = tfarch.run(tmp_path / "rows.csv", tmp_path / "run", settings=settings)
+    slim, quantised = report["compression"][0]["stages"]
+    assert (slim["layers"], len(slim["heads"])) == (2, 2)
+    assert 2 <= sum(slim["heads"]) <= 3  # half of four, and one of each layer at least
+    assert 64 <= sum(slim["neurons"]) <= 64 + 2 * 8  # half of them, rounded up to eights
+    assert all(count % 8 == 0 for count in slim["neurons"])
+    assert (slim["kind"], slim["epochs"], quantised["kind"]) == ("slim", 2, "quantisation_aware")
+    assert report["model"]["layers"] == 2
+    weights = {name: load_weights(tmp_path / "run" / "checkpoints" / f"{name}.safetensors") for name in ("trained", "thin")}
+    sizes = {name: sum(value.size for key, value in each.items() if key.startswith("layer_")) for name, each in weights.items()}
+    assert sizes["thin"] < 0.5 * sizes["trained"]  # two of three layers, half of each
+    assert report["model"]["parameters"] == sum(value.size for value in weights["thin"].values())
+    variants = variants_of(tmp_path / "run")
+    assert variants["thin_float32"]["bytes"] < variants["float32"]["bytes"]
+    assert report["chosen"] == "thin_dynamic_int8"
+    assert report["parity"]["holds"]
+    again = TrainedModel.load(RunFolder(tmp_path / "run"))
+    assert [stage.spec.layers for stage in again.only.stages] == [3, 2]
+    assert tfarch.load(tmp_path / "run" / "bundle").predict(["money back please"])[0].label in TEXTS
+
+
+@pytest.mark.parametrize(
+    ("model", "stage", "message"),
+    [
+        ({"structure": "averaged"}, "{kind: slim, heads: 0.5}", "the averaged structure has no heads, neurons or layers that could go"),
+        (SETTINGS["model"], "{kind: slim, keep_layers: [0, 1]}", r"keep_layers=\[0, 1\]: there the encoder has the layers 0 to 0"),
+    ],
+)
+def test_what_cannot_be_slimmed_is_refused_before_any_training(tmp_path, model, stage, message):
+    rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(6)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(f"version: 1\nname: mine\nstages:\n  - {stage}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        tfarch.run(tmp_path / "rows.csv", tmp_path / "run", settings={"model": model, "compress": {"recipe": str(tmp_path / "mine.yaml")}})
+    assert not (tmp_path / "run" / "checkpoints").exists()

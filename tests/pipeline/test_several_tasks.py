@@ -251,6 +251,19 @@ def test_guesses_stand_in_for_labels_that_a_text_lacks_and_count_half():
     assert joint.examples is joint.labelled
 
 
+def test_a_teacher_says_something_of_every_text_beside_its_labels():
+    joint = JointLesson({"a": lesson([[1, 2], [3]], [0, 1]), "b": lesson([[3], [4, 5]], [2, 0])}, {"a": 2, "b": 3}, "none", {"b": 0.5})
+    logits = np.log(np.array([[0.9, 0.1, 0.2, 0.3, 0.5], [0.6, 0.4, 0.8, 0.1, 0.1], [0.7, 0.3, 0.4, 0.4, 0.2]], np.float32)) + 1.0
+    found = joint.taught(logits)
+    labels = [[1, 0, 0, 0, 0], [0, 1, 0, 0, 1], [0, 0, 1, 0, 0]]
+    np.testing.assert_allclose(found.targets, np.concatenate([labels, np.exp(logits - 1.0)], axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.weights, [[1, 0.25], [1, 0.5], [0.5, 0.5]])
+    guesses = np.full((3, 5), 0.5, np.float32)
+    guessed = dataclasses.replace(joint, guesses=guesses)
+    np.testing.assert_allclose(guessed.taught(logits).targets[:, :5], guessed.examples.targets)
+    np.testing.assert_allclose(guessed.taught(logits).weights, guessed.examples.weights)
+
+
 def test_the_weights_of_one_task_and_of_all_are_each_others_inverse():
     spec = AveragedSpec(20, 8)
     every = build_classifier(spec, {"about": 3, "tone": 2})

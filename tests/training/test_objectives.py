@@ -11,7 +11,14 @@ import tensorflow as tf  # isort: skip
 
 from tfarch.config import TrainConfig
 from tfarch.errors import InputError
-from tfarch.training.objectives import class_weights, classification_objective, cross_entropy, joint_objective, match_objective
+from tfarch.training.objectives import (
+    class_weights,
+    classification_objective,
+    cross_entropy,
+    distillation_objective,
+    joint_objective,
+    match_objective,
+)
 
 ROWS, CLASSES = 6, 4
 RANDOM = np.random.default_rng(5)
@@ -157,3 +164,29 @@ def test_a_match_is_told_from_what_was_not_wanted_and_from_the_others():
 
     expected = [softplus(-2.0) + (softplus(-1.0) + softplus(0.5)) / 2, softplus(1.5) + softplus(0.3)]
     np.testing.assert_allclose(match_objective(tf.constant(logits), tf.constant(targets)).numpy()[0, :, 0], expected, rtol=1e-5)
+
+
+def test_distillation_joins_what_labels_and_a_teacher_ask_for():
+    rng = np.random.default_rng(0)
+    logits, teacher = (rng.normal(size=(5, 7)).astype(np.float32) for _ in range(2))
+    labels = np.zeros((5, 7), np.float32)
+    labels[np.arange(5), [0, 2, 1, 0, 2]] = 1.0
+    labels[np.arange(5), [3, 6, 4, 5, 3]] = 1.0
+    labels[4, 3:] = 0.0  # without a label of the second task
+    share, temperature = 0.3, 2.5
+
+    def probabilities(values):
+        return np.concatenate([tf.nn.softmax(values[:, :3]).numpy(), tf.nn.softmax(values[:, 3:]).numpy()], axis=1)
+
+    targets = np.concatenate([labels, probabilities(teacher / temperature)], axis=1)
+    found = distillation_objective(cross_entropy(), [3, 4], share, temperature)(tf.constant(logits), tf.constant(targets)).numpy()
+    hard = -labels * np.log(probabilities(logits))
+    soft = -probabilities(teacher / temperature) * np.log(probabilities(logits / temperature))
+    for task, columns in enumerate((slice(0, 3), slice(3, 7))):
+        expected = (1 - share) * hard[:, columns].sum(axis=1) + share * temperature**2 * soft[:, columns].sum(axis=1)
+        np.testing.assert_allclose(found[:, task], expected, rtol=1e-5)
+    own = np.concatenate([labels, probabilities(logits / temperature)], axis=1)
+    with tf.GradientTape() as tape:
+        values = tf.Variable(logits)
+        loss = tf.reduce_sum(distillation_objective(cross_entropy(), [3, 4], 1.0, temperature)(values, tf.constant(own)))
+    np.testing.assert_allclose(tape.gradient(loss, values).numpy(), 0.0, atol=1e-6)  # who says what the teacher says has nothing to learn

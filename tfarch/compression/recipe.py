@@ -16,7 +16,17 @@ SHIPPED = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
-class Prune:
+class Training:
+    """What every stage trains by."""
+
+    epochs: int = option(1, "passes over the training rows")
+    learning_rate: float = option(5e-5, "peak learning rate of the stage")
+    distillation: float = option(0.0, "share of the loss that asks for what the trained model says, the labels having the rest")
+    temperature: float = option(2.0, "of the probabilities that are compared in distillation")
+
+
+@dataclass(frozen=True)
+class Prune(Training):
     """Magnitude pruning by TF-MOT while training goes on (Zhu and Gupta 2017); the zeros stay."""
 
     kind: Literal["prune"] = "prune"
@@ -26,22 +36,37 @@ class Prune:
     ramp: float = option(0.6, "share of the stage's steps over which the sparsity rises; the rest recovers")
     frequency: int = option(10, "most batches between mask updates; a short ramp has ten updates all the same")
     layers: list[str] = option(["layer_*"], "layer name patterns of the kernels that are pruned")
-    epochs: int = option(1, "passes over the training rows")
-    learning_rate: float = option(5e-5, "peak learning rate of the stage")
 
 
 @dataclass(frozen=True)
-class QuantisationAware:
+class QuantisationAware(Training):
     """Training with kernels rounded to int8 per output channel, the grid that TFLite's dynamic-range converter will use."""
 
     kind: Literal["quantisation_aware"] = "quantisation_aware"
     layers: list[str] = option(["*"], "layer name patterns of the kernels that are rounded")
-    epochs: int = option(1, "passes over the training rows")
     learning_rate: float = option(2e-5, "peak learning rate of the stage")
 
 
-STAGES: dict[str, type] = {"prune": Prune, "quantisation_aware": QuantisationAware}
-Stage = Prune | QuantisationAware
+@dataclass(frozen=True)
+class Slim(Training):
+    """Attention heads, feed-forward neurons and layers taken out of the encoder; what is left trains on."""
+
+    kind: Literal["slim"] = "slim"
+    keep_layers: list[int] = option([], "numbers of the layers that stay, from 0; none: all")
+    heads: float = option(1.0, "share of the attention heads of these layers that stay")
+    neurons: float = option(1.0, "share of their feed-forward neurons that stay")
+    criterion: Literal["magnitude", "gradient", "information"] = option("information", "what tells which heads and neurons are worth most")
+    scope: Literal["global", "local"] = option("global", "whether all layers compete for one budget, or each keeps the same share")
+    least_heads: int = option(1, "heads that a layer keeps whatever they are worth")
+    least_neurons: int = option(32, "neurons that a layer keeps whatever they are worth")
+    multiple: int = option(16, "what the number of neurons of a layer is rounded up to: processors compute by so many at once")
+    texts: int = option(1024, "training texts that tell what heads and neurons are worth")
+    epochs: int = option(4, "passes over the training rows")
+    learning_rate: float = option(1e-4, "peak learning rate of the stage")
+
+
+STAGES: dict[str, type] = {"prune": Prune, "quantisation_aware": QuantisationAware, "slim": Slim}
+Stage = Prune | QuantisationAware | Slim
 
 
 @dataclass(frozen=True)
@@ -55,7 +80,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for YAML."""
-        return {**dataclasses.asdict(self), "stages": [dataclasses.asdict(stage) for stage in self.stages]}
+        return {**dataclasses.asdict(self), "stages": [{"kind": stage.kind, **dataclasses.asdict(stage)} for stage in self.stages]}
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -109,6 +134,14 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "frequency": (1, 10**9),
         "epochs": (1, 10**6),
         "learning_rate": (0, 1),
+        "distillation": (0, 1),
+        "temperature": (0.1, 100),
+        "heads": (0.001, 1),
+        "neurons": (0.001, 1),
+        "least_heads": (1, 10**6),
+        "least_neurons": (1, 10**6),
+        "multiple": (1, 4096),
+        "texts": (1, 10**9),
     }
     for name, (low, high) in limits.items():
         value = getattr(stage, name, low)
@@ -119,5 +152,9 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
             f"{place}.initial_sparsity={stage.initial_sparsity}: expected at most the sparsity, {stage.sparsity}",
             file=file,
             line=lines.get(f"{place}.initial_sparsity"),
+        )
+    if isinstance(stage, Slim) and stage.keep_layers != sorted({each for each in stage.keep_layers if each >= 0}):
+        raise InputError(
+            f"{place}.keep_layers={stage.keep_layers}: expected rising numbers from 0", file=file, line=lines.get(f"{place}.keep_layers")
         )
     return stage

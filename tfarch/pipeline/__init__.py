@@ -78,7 +78,7 @@ def compress(
     """Applies a recipe to the trained model of the run in `source`; exports and evaluates both into `out`. Returns the report."""
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
-    from tfarch.pipeline import export_job, training_job
+    from tfarch.pipeline import compression_job, export_job
     from tfarch.pipeline.prepare import hashes, prepare
     from tfarch.pipeline.trained import TrainedModel
 
@@ -91,7 +91,7 @@ def compress(
         tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
         folder.write_config(config, app, command, hashes(tasks))
         plain = trained.with_stages({task: each.stages[:1] for task, each in trained.tasks.items()})
-        compressed = training_job.compress(config, tasks, plain, chosen, folder)
+        compressed = compression_job.compress(config, tasks, plain, chosen, folder)
         return _export_and_evaluate(config, tasks, compressed, folder, app, command)
 
 
@@ -184,13 +184,13 @@ def run(
 def _train(config: Config, folder: RunFolder, app: str, licence: str, command: str):
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
-    from tfarch.pipeline import label_errors_job, lesson, training_job
+    from tfarch.pipeline import compression_job, label_errors_job, lesson, training_job
     from tfarch.pipeline.prepare import hashes, prepare
 
     recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
     tasks = prepare(config, folder.cache)
     if recipe is not None:
-        training_job.require_fitting(recipe, tasks)
+        compression_job.require_fitting(recipe, tasks)
     for prepared in tasks.values():
         lesson.require_unlabelled(config, prepared)
     folder.write_config(config, app, command, hashes(tasks))
@@ -198,7 +198,7 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
         label_errors_job.find(config, prepared, folder.of_task(task))
     trained = training_job.train(config, tasks, folder, licence)
     if recipe is not None:
-        trained = training_job.compress(config, tasks, trained, recipe, folder)
+        trained = compression_job.compress(config, tasks, trained, recipe, folder)
     return tasks, trained
 
 

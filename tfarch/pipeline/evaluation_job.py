@@ -60,7 +60,7 @@ def evaluate(
     latency = _latency(config, tasks, trained, files, folder)
     shipped = next(each for each in files if each.ships)
     variants = [_variant(config, tasks, trained, each, files, answers, latency, folder) for each in files]
-    network, first = network_of(trained.any, folder.path / shipped.file, usable_cores()), trained.any.stages[0]
+    network, stages = network_of(trained.any, folder.path / shipped.file, usable_cores()), trained.any.stages
     found = {
         task: {
             **sections(config, task, prepared, trained.tasks[task], shipped, answers[task], network),
@@ -76,14 +76,14 @@ def evaluate(
         "quick": quick,
         **(found[SINGLE] if SINGLE in tasks else {"data": _data(tasks), "tasks": found}),
         "model": {
-            "structure": trained.any.spec.structure,
+            "structure": stages[-1].spec.structure,
             "weights": trained.any.provenance["weights"]["name"],
-            "layers": trained.any.spec.layers,
-            "width": trained.any.spec.width,
-            "parameters": int(sum(value.size for value in trained.weights(0).values())),
+            "layers": stages[-1].spec.layers,
+            "width": stages[-1].spec.width,
+            "parameters": int(sum(value.size for value in trained.weights(len(stages) - 1).values())),
         },
-        "train": dict(first.figures),
-        "compression": [{"name": each.name, **each.figures} for each in trained.any.stages[1:]],
+        "train": dict(stages[0].figures),
+        "compression": [{"name": each.name, **each.figures} for each in stages[1:]],
         "variants": variants,
         "chosen": shipped.name,
         "parity": _parity(config, tasks, trained, shipped, files, answers, folder),

@@ -180,7 +180,7 @@ def _write_bundle(
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
             "outputs": [
                 *({"name": output_of(task), "dtype": "float32", "shape": [None, len(labels)]} for task, labels in trained.labels.items()),
-                {"name": VECTOR, "dtype": "float32", "shape": [None, shape.spec.width]},
+                {"name": VECTOR, "dtype": "float32", "shape": [None, shape.stages[-1].spec.width]},
             ],
         },
     }

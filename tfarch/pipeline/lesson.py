@@ -130,6 +130,27 @@ class JointLesson:
             begin += classes
         return Examples(self.labelled.tokens, targets, weights)
 
+    def taught(self, logits: np.ndarray) -> Examples:
+        """With what a teacher says of every text, also where it lacks a label: targets float32 `[n, 2 * sum of classes]`, the labels' probabilities, zeros where there is none,
+        and then the teacher's.
+
+        Args:
+            logits: the teacher's `[n, sum of classes]`, over the temperature.
+        """
+        own, count = self.examples, logits.shape[1]
+        targets, weights, begin = np.zeros((len(own), 2 * count), np.float32), own.weights.copy(), 0
+        for number, (task, classes) in enumerate(self.classes.items()):
+            columns = slice(begin, begin + classes)
+            if self.guesses is None:
+                known = np.flatnonzero(own.targets[:, number] >= 0)
+                targets[known, begin + own.targets[known, number]] = 1.0
+                weights[own.targets[:, number] < 0, number] = self.task_weights.get(task, 1.0) / LABELLED
+            else:
+                targets[:, columns] = own.targets[:, columns]
+            targets[:, count:][:, columns] = softmax(logits[:, columns])
+            begin += classes
+        return Examples(own.tokens, targets, weights)
+
     def __str__(self) -> str:
         return ", ".join(f"{lesson} for {task}" if task else str(lesson) for task, lesson in self.lessons.items())
 

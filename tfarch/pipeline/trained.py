@@ -30,6 +30,7 @@ MEND = "the verbs train and run make it"
 class Stage:
     """The weights at one point of the work: `trained`, or the name of a recipe that was applied to it.
 
+    spec: the structure of these weights.
     calibration, out_of_scope: fitted on validation with these weights (see `tfarch.evaluation`).
     figures: of the training that led here.
     scores: of how much a text looks in scope, by method, fitted on training rows with these weights.
@@ -39,6 +40,7 @@ class Stage:
     """
 
     name: str
+    spec: Spec
     weights: Mapping[str, np.ndarray]
     calibration: Mapping[str, Any]
     out_of_scope: Mapping[str, Any]
@@ -56,12 +58,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """What training leaves of one task: structure, labels, tokeniser, and the weights of each stage, the plain one first.
+    """What training leaves of one task: labels, tokeniser, and structure and weights of each stage, the plain one first.
 
     Of a model of several tasks it is the model of this one alone; the stages share the body's arrays with those of the others.
     """
 
-    spec: Spec
     labels: tuple[str, ...]
     tokeniser: Tokeniser
     max_length: int
@@ -71,7 +72,7 @@ class TrainedClassifier:
 
     def build(self, stage: Stage) -> tf.keras.Model:
         """The float32 model of a stage: logits, no dropout."""
-        model = build_classifier(self.spec, len(self.labels))
+        model = build_classifier(stage.spec, len(self.labels))
         set_weights(model, stage.weights, source=f"stage {stage.name}")
         return model
 
@@ -84,7 +85,7 @@ class TrainedModel:
 
     @property
     def any(self) -> TrainedClassifier:
-        """One of them, for what is the same in all: structure, tokeniser, names of the stages."""
+        """One of them, for what is the same in all: tokeniser, names and structures of the stages."""
         return next(iter(self.tasks.values()))
 
     @property
@@ -105,8 +106,8 @@ class TrainedModel:
 
     @property
     def start(self) -> Start:
-        """The structure and tokeniser, for preparing more data the same way."""
-        return Start(self.any.spec, self.any.tokeniser, {}, dict(self.any.provenance["weights"]))
+        """The structure that was trained and the tokeniser, for preparing more data the same way."""
+        return Start(self.any.stages[0].spec, self.any.tokeniser, {}, dict(self.any.provenance["weights"]))
 
     def weights(self, number: int) -> dict[str, np.ndarray]:
         """The weights of all tasks' model at stage `number`."""
@@ -114,7 +115,7 @@ class TrainedModel:
 
     def build(self, number: int) -> tf.keras.Model:
         """The float32 model of all tasks at stage `number`: logits beside each other, no dropout."""
-        model = build_classifier(self.any.spec, {task: len(each.labels) for task, each in self.tasks.items()})
+        model = build_classifier(self.any.stages[number].spec, {task: len(each.labels) for task, each in self.tasks.items()})
         set_weights(model, self.weights(number), source=f"stage {self.any.stages[number].name}")
         return model
 
@@ -131,7 +132,7 @@ class TrainedModel:
         for number, file in enumerate(weights):
             save_weights(self.weights(number), folder.checkpoints / file)
         values = {
-            "spec": spec_as_dict(self.any.spec),
+            "specs": [spec_as_dict(stage.spec) for stage in self.any.stages],
             "tokeniser": self.any.tokeniser.as_dict(),
             "vocabulary_sha256": sha256(vocabulary),
             "max_length": self.any.max_length,
@@ -168,7 +169,8 @@ class TrainedModel:
             if sha256(vocabulary) != values["vocabulary_sha256"]:  # one piece less, and every id after it would mean another
                 raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
             weights = [load_weights(folder.checkpoints / each) for each in values["weights"]]
-            shared = {"spec": spec_from_dict(values["spec"]), "tokeniser": tokeniser, "max_length": values["max_length"]}
+            specs = [spec_from_dict(each) for each in values["specs"]]
+            shared = {"tokeniser": tokeniser, "max_length": values["max_length"]}
             return cls(
                 {
                     task: TrainedClassifier(
@@ -176,7 +178,8 @@ class TrainedModel:
                         provenance=own["provenance"],
                         data=own["data"],
                         stages=tuple(
-                            _loaded(stage, of_task(every, task), folder) for stage, every in zip(own["stages"], weights, strict=True)
+                            _loaded(stage, spec, of_task(every, task), folder)
+                            for stage, spec, every in zip(own["stages"], specs, weights, strict=True)
                         ),
                         **shared,
                     )
@@ -187,11 +190,11 @@ class TrainedModel:
             raise InputError(f"is damaged: {type(error).__name__}: {error}", file=file, mend=MEND) from error
 
 
-def _loaded(stage: Mapping[str, Any], weights: Mapping[str, np.ndarray], folder: RunFolder) -> Stage:
+def _loaded(stage: Mapping[str, Any], spec: Spec, weights: Mapping[str, np.ndarray], folder: RunFolder) -> Stage:
     arrays, known = load_weights(folder.checkpoints / stage["scores"]), None
     if "known" in stage:
         known = KnownRows.from_json((folder.checkpoints / stage["known"]).read_text(encoding="utf-8"), arrays[KNOWN_VECTORS])
-    return Stage(**{**stage, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"], "known": known})
+    return Stage(**{**stage, "spec": spec, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"], "known": known})
 
 
 def _flat(scores: Mapping[str, Score]) -> dict[str, np.ndarray]:

@@ -75,6 +75,27 @@ def joint_objective(objective: Objective, classes: Sequence[int]) -> Objective:
     return loss
 
 
+def distillation_objective(objective: Objective, classes: Sequence[int], share: float, temperature: float) -> Objective:
+    """Of several tasks, what the labels ask for and what a teacher says (Hinton et al. 2015): (1 - share) * objective + share * temperature^2 * cross-entropy of the student's
+    probabilities and the teacher's, both at that temperature.
+
+    Args:
+        objective: of one task, for class probabilities.
+        classes: of each task.
+
+    Returns:
+        Logits `[batch, sum of classes]` and probabilities `[batch, 2 * sum of classes]`, the labels' and then the teacher's -> losses `[batch, tasks]`.
+    """
+    of_labels, of_teacher = joint_objective(objective, classes), joint_objective(cross_entropy(), classes)
+
+    def loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        logits = tf.cast(logits, tf.float32)
+        labels, teacher = tf.split(targets, 2, axis=-1)
+        return (1.0 - share) * of_labels(logits, labels) + share * temperature**2 * of_teacher(logits / temperature, teacher)
+
+    return loss
+
+
 def next_item_objective(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Negative log-probability of what came next, among the items of the batch: `[1, rows, events]`."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
