@@ -156,7 +156,7 @@ def _measured(out: Path, variant: str, known_rows_alone: bool, strange: Sequence
     prepared = prepare(config, folder.cache, start=model.start, labels=model.labels)[""]
     report = json.loads(folder.report_json.read_text(encoding="utf-8"))
     file = next(each["file"] for each in report["variants"] if each["name"] == variant)
-    classifier = Classifier(Network(out / file, trained.tokeniser, trained.max_length, threads=2), trained.labels)
+    classifier = Classifier(Network(out / file, trained.stages[0].tokeniser, trained.max_length, threads=2), trained.labels)
     inside, outside, test = (
         Answers(*classifier.answers(part.texts)) for part in (prepared.valid.in_scope, prepared.valid.out_of_scope, prepared.test)
     )

@@ -192,7 +192,7 @@ def test_json_that_lacks_what_it_should_hold_is_told_as_damaged(copy, verb, name
 
 
 def test_a_vocabulary_that_lost_a_piece_is_not_exported(copy):
-    file = copy / "checkpoints" / "vocab.txt"
+    file = copy / "checkpoints" / "trained.vocab.txt"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
     refused(call("export", "--out", copy), f"{file}: is not the vocabulary of these weights ")
 

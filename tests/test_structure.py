@@ -26,7 +26,7 @@ ALLOWED = {
     "models": {"config", "runtime"},
     "evaluation": {"runtime"},
     "training": {"config", "data", "models", "evaluation", "runtime"},
-    "compression": {"config", "settings", "data", "models", "training"},
+    "compression": {"config", "settings", "data", "models", "training", "runtime"},
     "export": {"runtime", "quiet"},
     "run_folder": {"config", "settings", "evaluation"},
     "pipeline": {"config", "data", "models", "training", "compression", "evaluation", "export", "run_folder", "runtime", "quiet"},

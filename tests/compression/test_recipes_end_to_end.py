@@ -128,7 +128,7 @@ SLIM = """
 version: 1
 name: thin
 stages:
-  - {kind: slim, keep_layers: [0, 2], heads: 0.5, neurons: 0.5, multiple: 8, least_neurons: 8, epochs: 2, distillation: 0.5}
+  - {kind: slim, keep_layers: [0, 2], heads: 0.5, neurons: 0.5, multiple: 8, least_neurons: 8, vocabulary: 40, epochs: 2, distillation: 0.5}
   - {kind: quantisation_aware, distillation: 1.0}
 """
 
@@ -146,6 +146,10 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert all(count % 8 == 0 for count in slim["neurons"])
     assert (slim["kind"], slim["epochs"], quantised["kind"]) == ("slim", 2, "quantisation_aware")
     assert report["model"]["layers"] == 2
+    vocabulary = (tmp_path / "run" / "bundle" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    whole = (tmp_path / "run" / "checkpoints" / "trained.vocab.txt").read_text(encoding="utf-8").splitlines()
+    assert slim["vocabulary"] == len(vocabulary) < len(whole)
+    assert set(vocabulary) < set(whole)
     weights = {name: load_weights(tmp_path / "run" / "checkpoints" / f"{name}.safetensors") for name in ("trained", "thin")}
     sizes = {name: sum(value.size for key, value in each.items() if key.startswith("layer_")) for name, each in weights.items()}
     assert sizes["thin"] < 0.5 * sizes["trained"]  # two of three layers, half of each
@@ -156,6 +160,8 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert report["parity"]["holds"]
     again = TrainedModel.load(RunFolder(tmp_path / "run"))
     assert [stage.spec.layers for stage in again.only.stages] == [3, 2]
+    assert again.only.stages[1].tokeniser.vocabulary == tuple(vocabulary)
+    assert again.start.tokeniser.vocabulary == tuple(whole)
     assert tfarch.load(tmp_path / "run" / "bundle").predict(["money back please"])[0].label in TEXTS
 
 

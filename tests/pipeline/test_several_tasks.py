@@ -247,7 +247,6 @@ def test_guesses_stand_in_for_labels_that_a_text_lacks_and_count_half():
     np.testing.assert_allclose(found.targets, [[1, 0, 0.2, 0.3, 0.5], [0, 1, 0, 0, 1], [0.7, 0.3, 1, 0, 0]], rtol=1e-6)
     np.testing.assert_allclose(found.weights, [[1, 0.25], [1, 0.5], [0.5, 0.5]])
     assert found.targets.dtype == found.weights.dtype == np.float32
-    assert guessed.digest() != joint.digest()
     assert joint.examples is joint.labelled
 
 

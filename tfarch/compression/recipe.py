@@ -55,6 +55,9 @@ class Slim(Training):
     keep_layers: list[int] = option([], "numbers of the layers that stay, from 0; none: all")
     heads: float = option(1.0, "share of the attention heads of these layers that stay")
     neurons: float = option(1.0, "share of their feed-forward neurons that stay")
+    vocabulary: int = option(
+        0, "rows of the token table that stay: special pieces, characters, and those that the training texts use most; 0: all"
+    )
     criterion: Literal["magnitude", "gradient", "information"] = option("information", "what tells which heads and neurons are worth most")
     scope: Literal["global", "local"] = option("global", "whether all layers compete for one budget, or each keeps the same share")
     least_heads: int = option(1, "heads that a layer keeps whatever they are worth")
@@ -142,6 +145,7 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "least_neurons": (1, 10**6),
         "multiple": (1, 4096),
         "texts": (1, 10**9),
+        "vocabulary": (0, 10**9),
     }
     for name, (low, high) in limits.items():
         value = getattr(stage, name, low)

@@ -25,7 +25,8 @@ from tfarch.compression.pruning import (
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Training
 from tfarch.compression.slimming import Kept, slimmed, slimmed_spec
-from tfarch.config import Config
+from tfarch.compression.vocabulary import Retokeniser, chosen_pieces, trimmed, trimmed_weights
+from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier, of_task
@@ -37,10 +38,18 @@ from tfarch.pipeline.prepare import Tasks, some_rows
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
+from tfarch.runtime.tokeniser import Tokeniser
 from tfarch.training import Callback, classification_objective, joint_objective, resolve_freeze
 from tfarch.training.inference import Forward
 
-Left = tuple[Spec, Weights, Mapping[str, Any]]  # what a stage leaves: structure, weights, figures
+
+@dataclass(frozen=True)
+class Model:
+    """What a stage starts from and what it leaves: structure, weights, and what makes ids of texts."""
+
+    spec: Spec
+    weights: Weights
+    tokeniser: Tokeniser
 
 
 def require_fitting(recipe: Recipe, tasks: Tasks) -> None:
@@ -52,20 +61,24 @@ def require_fitting(recipe: Recipe, tasks: Tasks) -> None:
     spec = start_of(tasks).spec
     for number, stage in enumerate(recipe.stages):
         if isinstance(stage, Slim):
-            spec = _layers_kept(spec, stage, f"stages.{number}")
+            spec = _with_layers_kept(spec, stage, f"stages.{number}")
         else:
             chosen_layers(build_classifier(spec, classes_of(tasks)), stage.layers)
 
 
-def _layers_kept(spec: Spec, stage: Slim, place: str) -> EncoderSpec:
+def _with_layers_kept(spec: Spec, stage: Slim, place: str) -> Spec:
     if not isinstance(spec, EncoderSpec):
-        raise InputError(f"{place}: the {spec.structure} structure has no heads, neurons or layers that could go")
+        if stage.keep_layers or stage.heads < 1.0 or stage.neurons < 1.0:
+            raise InputError(f"{place}: the {spec.structure} structure has no heads, neurons or layers that could go")
+        return spec
     if stage.keep_layers and stage.keep_layers[-1] >= spec.layers:
         raise InputError(f"{place}.keep_layers={stage.keep_layers}: there the encoder has the layers 0 to {spec.layers - 1}")
-    kept = stage.keep_layers or range(spec.layers)
-    return dataclasses.replace(
-        spec, heads=tuple(spec.heads[each] for each in kept), feed_forward=tuple(spec.feed_forward[each] for each in kept)
-    )
+    return slimmed_spec(spec, _layers_kept(spec, stage))
+
+
+def _layers_kept(spec: EncoderSpec, stage: Slim) -> Kept:
+    whole, layers = Kept.all_of(spec), stage.keep_layers or range(spec.layers)
+    return Kept(*(tuple(each[layer] for layer in layers) for each in (whole.layers, whole.heads, whole.neurons)))
 
 
 def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder) -> TrainedModel:
@@ -74,18 +87,18 @@ def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe
     if config.train.guess_missing and any(lessons.lacking.values()):
         lessons = with_guesses(lessons, trained.build(0), tasks)
     work = _Work(config, tasks, lessons, trained, folder)
-    spec, weights = trained.any.stages[0].spec, trained.weights(0)
+    model = work.before
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
         run = {Prune: work.prune, QuantisationAware: work.quantisation_aware, Slim: work.slim}[type(stage)]
-        spec, weights, done = run(f"{recipe.name}-{number}-{stage.kind}", stage, spec, weights)
-        figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(weights)), **done})
+        model, done = run(f"{recipe.name}-{number}-{stage.kind}", stage, model)
+        figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(model.weights)), **done})
     facts = {"recipe": recipe.as_dict(), "stages": figures}
     stages = {}
-    for task, prepared in tasks.items():
+    for task, prepared in work.read_by(model.tokeniser).items():
         own = trained.tasks[task]
-        added = measured_stage(config, recipe.name, own, spec, of_task(weights, task), prepared, facts)
+        added = measured_stage(config, recipe.name, own, model.spec, of_task(model.weights, task), prepared, facts)
         stages[task] = [*(stage for stage in own.stages if stage.name != recipe.name), added]
     trained = trained.with_stages(stages)
     trained.save(folder)
@@ -102,74 +115,119 @@ class _Work:
     trained: TrainedModel
     folder: RunFolder
 
-    def prune(self, name: str, stage: Prune, spec: Spec, weights: Weights) -> Left:
-        settings = self._settings(stage)
-        batches = len(plan_epoch(self.lessons.examples.lengths, settings["settings"].batch_size, seed=self.config.seed, epoch=0))
-        build = self._from(spec, weights, lambda model: with_pruning(model, stage, batches * stage.epochs))
-        callbacks = [UpdatePruningStep(), *_held(weights)]
-        fitting = Fitting(name, spec=spec, weights=weights, build=build, callbacks=callbacks, plain=stripped, **settings)
-        model, figures = fitting.run(self.config, self.tasks, self.lessons, self.folder)
-        return spec, weights_of_pruned(model), figures
+    @property
+    def before(self) -> Model:
+        """What the first stage starts from."""
+        first = self.trained.any.stages[0]
+        return Model(first.spec, self.trained.weights(0), first.tokeniser)
 
-    def quantisation_aware(self, name: str, stage: QuantisationAware, spec: Spec, weights: Weights) -> Left:
-        build = self._from(spec, weights, lambda model: with_quantisation(model, stage))
-        fitting = Fitting(name, spec=spec, weights=weights, build=build, callbacks=_held(weights), **self._settings(stage))
-        model, figures = fitting.run(self.config, self.tasks, self.lessons, self.folder)
-        return spec, weights_of_quantised(model), figures
+    def read_by(self, tokeniser: Tokeniser) -> Tasks:
+        """The data with this tokeniser's ids."""
+        if tokeniser.vocabulary == self.before.tokeniser.vocabulary:
+            return self.tasks
+        return {task: each.read_by(tokeniser, self.config.data.max_length, self.folder.cache) for task, each in self.tasks.items()}
 
-    def slim(self, name: str, stage: Slim, spec: EncoderSpec, weights: Weights) -> Left:
-        if stage.keep_layers:
-            whole = Kept.all_of(spec)
-            kept = Kept(*(tuple(each[layer] for layer in stage.keep_layers) for each in (whole.layers, whole.heads, whole.neurons)))
-            spec, weights = slimmed_spec(spec, kept), slimmed(spec, weights, kept)
-        if stage.heads < 1.0 or stage.neurons < 1.0:
-            kept = self._worth_most(stage, spec, weights)
-            spec, weights = slimmed_spec(spec, kept), slimmed(spec, weights, kept)
-        say(f"left: {spec.layers} layers, heads {list(spec.heads)}, neurons {list(spec.feed_forward)}")
-        fitting = Fitting(
-            name, spec=spec, weights=weights, build=self._from(spec, weights), callbacks=_held(weights), **self._settings(stage)
+    def prune(self, name: str, stage: Prune, model: Model) -> tuple[Model, Mapping[str, Any]]:
+        batch_size = self._settings(stage).batch_size
+        batches = len(plan_epoch(self._examples(model).lengths, batch_size, seed=self.config.seed, epoch=0))
+        found, figures = self._fit(
+            name,
+            stage,
+            model,
+            lambda plain: with_pruning(plain, stage, batches * stage.epochs),
+            callbacks=[UpdatePruningStep(), *_held(model.weights)],
+            plain=stripped,
         )
-        model, figures = fitting.run(self.config, self.tasks, self.lessons, self.folder)
-        left = {"layers": spec.layers, "heads": list(spec.heads), "neurons": list(spec.feed_forward)}
-        return spec, get_weights(model), {**left, **figures}
+        return dataclasses.replace(model, weights=weights_of_pruned(found)), figures
 
-    def _worth_most(self, stage: Slim, spec: EncoderSpec, weights: Weights) -> Kept:
+    def quantisation_aware(self, name: str, stage: QuantisationAware, model: Model) -> tuple[Model, Mapping[str, Any]]:
+        found, figures = self._fit(name, stage, model, lambda plain: with_quantisation(plain, stage), callbacks=_held(model.weights))
+        return dataclasses.replace(model, weights=weights_of_quantised(found)), figures
+
+    def slim(self, name: str, stage: Slim, model: Model) -> tuple[Model, Mapping[str, Any]]:
+        if stage.keep_layers:
+            model = _slimmed(model, _layers_kept(model.spec, stage))
+        if stage.heads < 1.0 or stage.neurons < 1.0:
+            model = _slimmed(model, self._worth_most(stage, model))
+        if 0 < stage.vocabulary < model.spec.vocabulary:
+            kept = chosen_pieces(model.tokeniser, [self._examples(model).tokens], stage.vocabulary)
+            spec = dataclasses.replace(model.spec, vocabulary=len(kept))
+            model = Model(spec, trimmed_weights(model.weights, kept), trimmed(model.tokeniser, kept))
+        left: dict[str, Any] = {"vocabulary": model.spec.vocabulary}
+        if isinstance(model.spec, EncoderSpec):
+            left |= {"layers": model.spec.layers, "heads": list(model.spec.heads), "neurons": list(model.spec.feed_forward)}
+        say("left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
+        found, figures = self._fit(name, stage, model, callbacks=_held(model.weights))
+        return dataclasses.replace(model, weights=get_weights(found)), {**left, **figures}
+
+    def _worth_most(self, stage: Slim, model: Model) -> Kept:
         classes = classes_of(self.tasks)
-        model = build_classifier(spec, classes)
-        set_weights(model, weights)
-        examples = self.lessons.examples
+        plain = build_classifier(model.spec, classes)
+        set_weights(plain, model.weights)
+        examples = self._examples(model)
         rows = some_rows(len(examples), stage.texts, self.config.seed)
         some = Examples(examples.tokens.select(rows), examples.targets[rows], examples.weights[rows])
         objective = joint_objective(classification_objective(self.config.train), list(classes.values()))
-        worth, across = importance(stage.criterion, model, spec, some, objective), stage.scope == "global"
+        worth, across = importance(stage.criterion, plain, model.spec, some, objective), stage.scope == "global"
         heads = best(worth.heads, stage.heads, across=across, least=stage.least_heads)
         neurons = best(worth.neurons, stage.neurons, across=across, least=stage.least_neurons, multiple=stage.multiple)
         return Kept.by_masks(heads, neurons)
+
+    def _examples(self, model: Model, temperature: float | None = None) -> Examples:
+        """What the stages train on with this model's ids; with a temperature, what the trained model says beside the labels."""
+        found = self.lessons.examples if temperature is None else self.lessons.taught(self._teacher / temperature)
+        before = self.before.tokeniser
+        if model.tokeniser.vocabulary == before.vocabulary:
+            return found
+        return dataclasses.replace(found, tokens=Retokeniser(before, model.tokeniser, self.config.data.max_length)(found.tokens))
 
     @functools.cached_property
     def _teacher(self) -> np.ndarray:
         return Forward(self.trained.build(0))(self.lessons.examples.tokens)
 
-    def _settings(self, stage: Training) -> dict[str, Any]:
-        """As `Fitting` takes them, with the stage itself."""
+    def _settings(self, stage: Training) -> TrainConfig:
         settings = resolve_freeze(self.config.train, len(self.lessons), pretrained=True)
         settings = dataclasses.replace(settings, epochs=stage.epochs, learning_rate=stage.learning_rate)
-        if not isinstance(stage, Slim):
-            # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
-            # In float32: under mixed precision TF-MOT would read the weights in half precision, mask them, and write them back.
-            settings = dataclasses.replace(settings, monitor="last", patience=0, precision="float32")
-        teacher = (self._teacher, stage.distillation, stage.temperature) if stage.distillation else None
-        return {"settings": settings, "stage": dataclasses.asdict(stage), "teacher": teacher}
+        if isinstance(stage, Slim):
+            return settings
+        # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
+        # In float32: under mixed precision TF-MOT would read the weights in half precision, mask them, and write them back.
+        return dataclasses.replace(settings, monitor="last", patience=0, precision="float32")
 
-    def _from(
-        self, spec: Spec, weights: Weights, wrap: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model
-    ) -> Callable[[], tf.keras.Model]:
+    def _fit(
+        self,
+        name: str,
+        stage: Training,
+        model: Model,
+        wrap: Callable[[tf.keras.Model], tf.keras.Model] = lambda plain: plain,
+        *,
+        callbacks: Sequence[Callback],
+        plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda wrapped: wrapped,
+    ) -> tuple[tf.keras.Model, dict[str, Any]]:
+        """The model, wrapped for the stage, with what it learned."""
+
         def build() -> tf.keras.Model:
-            model = classifier_of(self.config, self.tasks, spec)
-            set_weights(model, weights)
-            return wrap(model)
+            own = classifier_of(self.config, self.tasks, model.spec)
+            set_weights(own, model.weights)
+            return wrap(own)
 
-        return build
+        temperature = stage.temperature if stage.distillation else None
+        fitting = Fitting(
+            name,
+            self._settings(stage),
+            model.spec,
+            model.weights,
+            build,
+            callbacks,
+            plain,
+            stage=dataclasses.asdict(stage),
+            distilled=(stage.distillation, stage.temperature) if stage.distillation else None,
+        )
+        return fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, temperature), self.folder)
+
+
+def _slimmed(model: Model, kept: Kept) -> Model:
+    return dataclasses.replace(model, spec=slimmed_spec(model.spec, kept), weights=slimmed(model.spec, model.weights, kept))
 
 
 def _held(weights: Weights) -> Sequence[Callback]:

@@ -60,7 +60,7 @@ def evaluate(
     latency = _latency(config, tasks, trained, files, folder)
     shipped = next(each for each in files if each.ships)
     variants = [_variant(config, tasks, trained, each, files, answers, latency, folder) for each in files]
-    network, stages = network_of(trained.any, folder.path / shipped.file, usable_cores()), trained.any.stages
+    network, stages = network_of(trained.any, shipped, folder, usable_cores()), trained.any.stages
     found = {
         task: {
             **sections(config, task, prepared, trained.tasks[task], shipped, answers[task], network),
@@ -137,7 +137,7 @@ def _answers(tasks: Tasks, trained: TrainedModel, files: list[Exported], folder:
     answers: dict[str, dict[str, Answers]] = {task: {} for task in tasks}
     for each in files:
         say(f"evaluating {each.name} on {len(texts):,} test rows")
-        network = network_of(trained.any, folder.path / each.file, usable_cores())
+        network = network_of(trained.any, each, folder, usable_cores())
         *probabilities, vectors = network.of_texts(texts, (*map(output_of, tasks), VECTOR))
         for task, found in zip(tasks, probabilities, strict=True):
             answers[task][each.name] = Answers(found[rows[task]], vectors[rows[task]])
@@ -186,7 +186,7 @@ def _latency(config: Config, tasks: Tasks, trained: TrainedModel, files: list[Ex
         say(f"measuring latency with {threads} thread{'s' if threads > 1 else ''}")
         runs = {}
         for each in files:
-            network = network_of(trained.any, folder.path / each.file, threads)
+            network = network_of(trained.any, each, folder, threads)
             runs[each.name] = lambda text, network=network: network.of_texts([text], outputs)
         for name, figures in measure_in_turn(runs, texts, config.evaluate.latency_repeats).items():
             result[name][f"threads_{threads}"] = figures
@@ -209,11 +209,12 @@ def _parity(
     figures = []
     for task, prepared in tasks.items():
         test, own = prepared.test, trained.tasks[task]
-        stage = next(each for each in own.stages if each.name == shipped.stage)
-        reference = Forward(with_probabilities(own.build(stage), stage.calibration["temperature"]))(test.tokens)
+        stage = own.stage(shipped.stage)
+        tokens = test.read_by(stage.tokeniser, own.max_length).tokens
+        reference = Forward(with_probabilities(own.build(stage), stage.calibration["temperature"]))(tokens)
         others = {
             "saved_model": saved_model.answers(test.texts)[task],
-            "tflite": run_bare(folder.path / float32.file, test.tokens, usable_cores(), output=output_of(task)),
+            "tflite": run_bare(folder.path / float32.file, tokens, usable_cores(), output=output_of(task)),
             "runtime": answers[task][float32.name].probabilities,
         }
         figures.append(parity(reference, others, config.export.parity_bound))

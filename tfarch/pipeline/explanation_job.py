@@ -34,7 +34,7 @@ class GradientMethod:
         stage = trained.stages[-1]
         self._labels = trained.labels
         self._gradients = IntegratedGradients(trained.build(stage), stage.calibration["temperature"])
-        self._pad_id = trained.tokeniser.pad_id
+        self._pad_id = stage.tokeniser.pad_id
 
     def __call__(self, texts: Sequence[Located], labels: Sequence[str]) -> list[Weights]:
         """The weights of each text's words for the label that stands beside it."""

@@ -122,7 +122,7 @@ def _write(config: Config, trained: TrainedModel, folder: RunFolder, app: str, b
                     say(f"exporting {name}")
                     ships = number == last and variant == config.export.ship and length is None
                     file = f"{name}.tflite"
-                    _write_tflite(beside / file, converter.convert(variant), trained, name, app)
+                    _write_tflite(beside / file, converter.convert(variant), trained, stage, name, app)
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
         if number == last:
             variant = _name(stage, config.export.ship, None)
@@ -136,14 +136,14 @@ def _name(stage: Stage, variant: str, length: int | None) -> str:
     return f"{prefix}{variant}" + ("" if length is None else f"_{length}_tokens")
 
 
-def _write_tflite(file: Path, body: bytes, trained: TrainedModel, name: str, app: str) -> None:
+def _write_tflite(file: Path, body: bytes, trained: TrainedModel, stage: Stage, name: str, app: str) -> None:
     classes = ", ".join(f"{len(labels)} labels" + (f" ({task})" if task else "") for task, labels in trained.labels.items())
     described = write_metadata(
         body,
         name=f"{app} ({name})",
         description=f"Text classification into {classes}, made with tfarch {tfarch.__version__}",
         labels={output_of(task): labels for task, labels in trained.labels.items()},
-        vocabulary=trained.any.tokeniser.as_text(),
+        vocabulary=stage.tokeniser.as_text(),
         max_length=trained.any.max_length,
         licence=str(trained.any.provenance["weights"]["licence"]),
         version=tfarch.__version__,
@@ -163,7 +163,7 @@ def _write_bundle(
 ) -> None:
     say("writing the bundle")
     described = {task: _describe(task, each, config.example_texts) for task, each in trained.tasks.items()}
-    shape = trained.any
+    shape, last = trained.any, trained.any.stages[-1]
     single = trained.tasks.get(SINGLE)
     description = {
         "app": app,
@@ -172,7 +172,7 @@ def _write_bundle(
         "max_length": shape.max_length,
         "long_texts": config.long_texts,
         "fixed_lengths": [],
-        "tokeniser": {**shape.tokeniser.as_dict(), "file": VOCABULARY},
+        "tokeniser": {**last.tokeniser.as_dict(), "file": VOCABULARY},
         "model": {"file": MODEL, "variant": variant, "probabilities": True},
         "saved_model": {"path": SAVED_MODEL},
         **({"tasks": {task: own for task, (own, _) in described.items()}} if single is None else described[SINGLE][0]),
@@ -180,7 +180,7 @@ def _write_bundle(
             "inputs": [{"name": name, "dtype": "int32", "shape": [None, None]} for name in INPUTS],
             "outputs": [
                 *({"name": output_of(task), "dtype": "float32", "shape": [None, len(labels)]} for task, labels in trained.labels.items()),
-                {"name": VECTOR, "dtype": "float32", "shape": [None, shape.stages[-1].spec.width]},
+                {"name": VECTOR, "dtype": "float32", "shape": [None, last.spec.width]},
             ],
         },
     }
@@ -188,8 +188,8 @@ def _write_bundle(
         description["provenance"] = {"weights": shape.provenance["weights"]}
     with tempfile.TemporaryDirectory() as temporary:
         saved_model, vocabulary = Path(temporary) / "saved_model", Path(temporary) / VOCABULARY
-        write_saved_model(saved_model, model, shape.tokeniser, trained.labels, shape.max_length)
-        shape.tokeniser.write(vocabulary)
+        write_saved_model(saved_model, model, last.tokeniser, trained.labels, shape.max_length)
+        last.tokeniser.write(vocabulary)
         card = render_model_card({"variants": [], "data": shape.data if single else {}}, description)
         files = {MODEL: shipped, VOCABULARY: vocabulary, SAVED_MODEL: saved_model, CARD: card}
         for _, own in described.values():

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfarch.config import Config, TrainConfig
+from tfarch.data.batches import Examples
 from tfarch.evaluation.calibration import fit_temperature
 from tfarch.evaluation.out_of_scope import Answers, choose, fit_scores
 from tfarch.models import Start
@@ -78,7 +79,7 @@ class Fitting:
     weights: that it starts from; they and `stage`, which is part of a recipe, tell it from another training of the same name.
     build: makes the model, in which they are.
     plain: the form of it that is validated.
-    teacher: logits `[n, sum of classes]` of another model for the texts of the lessons, with the share of the loss and the temperature (see `distillation_objective`).
+    distilled: share of the loss and temperature, where the examples have what a teacher says (see `distillation_objective`).
     """
 
     name: str
@@ -89,9 +90,9 @@ class Fitting:
     callbacks: Sequence[Callback] = ()
     plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model
     stage: Mapping[str, Any] | None = None
-    teacher: tuple[np.ndarray, float, float] | None = None
+    distilled: tuple[float, float] | None = None
 
-    def run(self, config: Config, tasks: Tasks, lessons: JointLesson, folder: RunFolder) -> tuple[tf.keras.Model, dict[str, Any]]:
+    def run(self, config: Config, tasks: Tasks, examples: Examples, folder: RunFolder) -> tuple[tf.keras.Model, dict[str, Any]]:
         """The model with what it learned, and figures; resumes where the same training was interrupted."""
         classes = classes_of(tasks)
         valid = {task: prepared.valid.in_scope for task, prepared in tasks.items()}
@@ -103,13 +104,11 @@ class Fitting:
             self.settings.task_weights,
         )
         plain = functools.cache(self.plain)
-        objective, examples = classification_objective(self.settings), lessons.examples
-        if self.teacher is None:
-            objective = joint_objective(objective, list(classes.values()))
+        objective, counts = classification_objective(self.settings), list(classes.values())
+        if self.distilled is None:
+            objective = joint_objective(objective, counts)
         else:
-            logits, share, temperature = self.teacher
-            objective = distillation_objective(objective, list(classes.values()), share, temperature)
-            examples = lessons.taught(logits / temperature)
+            objective = distillation_objective(objective, counts, *self.distilled)
         shown = [TensorBoard(folder.tensorboard / self.name, histograms=self.settings.histograms), ShowProgress(self.name)]
         trainer = Trainer(self.settings, seed=config.seed, folder=folder.checkpoints / self.name, callbacks=[*self.callbacks, *shown])
         trained = trainer.fit(
@@ -118,16 +117,17 @@ class Fitting:
             examples,
             lambda model: evaluator(plain(model)),
             layers=self.spec.layers,
-            fingerprint=fingerprint_of(config, tasks, lessons, self.weights, self.spec, self.stage),
+            fingerprint=fingerprint_of(config, tasks, examples, self.weights, self.spec, self.stage),
         )
         return trained.model, trained.figures
 
 
 def fingerprint_of(
-    config: Config, tasks: Tasks, lessons: JointLesson, weights: Weights, spec: Spec, stage: Mapping[str, Any] | None = None
+    config: Config, tasks: Tasks, examples: Examples, weights: Weights, spec: Spec, stage: Mapping[str, Any] | None = None
 ) -> str:
     """What a training depends on beside its settings: data, structure, the weights that it starts from, and the stage of a recipe."""
-    digest = hashlib.sha256(lessons.digest())
+    arrays = (examples.tokens.ids, examples.tokens.offsets, examples.targets, examples.weights)
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in arrays))
     for prepared in tasks.values():
         digest.update(prepared.valid.tokens.ids.tobytes() + prepared.valid.targets.tobytes())
     labels = {task: prepared.labels for task, prepared in tasks.items()}
@@ -142,7 +142,7 @@ def measured_stage(
     config: Config, name: str, trained: TrainedClassifier, spec: Spec, weights: Weights, prepared: Prepared, figures: Mapping
 ) -> Stage:
     """A stage with the out-of-scope scores that fit its weights on training rows, and their temperature and threshold on validation."""
-    stage = Stage(name, spec, weights, {}, {}, figures)
+    stage = Stage(name, spec, prepared.start.tokeniser, weights, {}, {}, figures)
     model = trained.build(stage)
     both = Forward(tf.keras.Model(model.input, tf.concat([model.output, text_vector(model)], axis=1)))
     classes = len(trained.labels)

@@ -70,11 +70,6 @@ class Lesson:
         """As the Trainer takes them; `weighting` is `train.class_weights`."""
         return Examples(self.tokens, self.targets, self.counts * class_weights(self.targets, classes, weighting))
 
-    def digest(self) -> bytes:
-        """Equal where the lessons are."""
-        content = (self.tokens.ids, self.tokens.offsets, self.targets, self.counts)
-        return hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in content)).digest()
-
     def _and(self, tokens: Tokens, targets: np.ndarray, vectors: np.ndarray | None = None, **figures: Any) -> Lesson:
         return Lesson(
             Tokens.joined([self.tokens, tokens]),
@@ -182,11 +177,6 @@ class JointLesson:
             weights[chosen, number] = each.weights * self.task_weights.get(task, 1.0)
             offset += len(each)
         return Examples(tokens.select(np.array(firsts)), targets, weights)
-
-    def digest(self) -> bytes:
-        """Equal where the lessons are."""
-        guesses = b"" if self.guesses is None else np.ascontiguousarray(self.guesses).tobytes()
-        return hashlib.sha256(b"".join(lesson.digest() for lesson in self.lessons.values()) + guesses).digest()
 
 
 def require_unlabelled(config: Config, prepared: Prepared) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from tfarch.data.tokens import Tokens, tokenise
 from tfarch.errors import InputError
 from tfarch.models import Start, start_from
 from tfarch.progress import say
+from tfarch.runtime.tokeniser import Tokeniser
 
 PARTS = ("train", "valid", "test")
 
@@ -34,6 +36,10 @@ class Part:
     def select(self, rows: np.ndarray) -> Part:
         """The rows with these numbers, in their order."""
         return Part(tuple(self.texts[row] for row in rows), self.tokens.select(rows), self.targets[rows])
+
+    def read_by(self, tokeniser: Tokeniser, max_length: int, cache: Path | None = None) -> Part:
+        """The same rows with this tokeniser's ids."""
+        return dataclasses.replace(self, tokens=tokenise(self.texts, tokeniser, max_length + 1, cache).cut(max_length))
 
     @property
     def in_scope(self) -> Part:
@@ -58,6 +64,11 @@ class Prepared:
     valid: Part
     test: Part
     over_long_test: int  # of its rows, those that are cut
+
+    def read_by(self, tokeniser: Tokeniser, max_length: int, cache: Path | None = None) -> Prepared:
+        """The same data with this tokeniser's ids."""
+        parts = {name: getattr(self, name).read_by(tokeniser, max_length, cache) for name in PARTS}
+        return dataclasses.replace(self, start=dataclasses.replace(self.start, tokeniser=tokeniser), **parts)
 
     def facts(self) -> dict:
         """The report's section `data`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tfarch.config import Config
@@ -20,15 +19,16 @@ from tfarch.pipeline.prepare import Part, Prepared
 from tfarch.pipeline.trained import Stage, TrainedClassifier
 from tfarch.progress import say
 from tfarch.quiet import quiet
+from tfarch.run_folder import RunFolder
 from tfarch.runtime import Classifier, Network
 from tfarch.runtime.explanation import strongest
 from tfarch.runtime.signature import output_of
 
 
-def network_of(trained: TrainedClassifier, file: Path, threads: int) -> Network:
+def network_of(trained: TrainedClassifier, exported: Exported, folder: RunFolder, threads: int) -> Network:
     """An exported file, ready to run."""
     with quiet():
-        return Network(file, trained.tokeniser, trained.max_length, threads=threads)
+        return Network(folder.path / exported.file, trained.stage(exported.stage).tokeniser, trained.max_length, threads=threads)
 
 
 def sections(
@@ -46,7 +46,7 @@ def sections(
         answers: of each file for the test rows.
     """
     test, labels = prepared.test, trained.labels
-    stage = next(each for each in trained.stages if each.name == shipped.stage)
+    stage = trained.stage(shipped.stage)
     chosen = answers[shipped.name].probabilities
     scores = stage.rule.score(chosen, answers[shipped.name].vectors)
     answered_right = chosen.argmax(axis=1) == test.targets

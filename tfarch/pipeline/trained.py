@@ -30,7 +30,7 @@ MEND = "the verbs train and run make it"
 class Stage:
     """The weights at one point of the work: `trained`, or the name of a recipe that was applied to it.
 
-    spec: the structure of these weights.
+    spec, tokeniser: the structure of these weights, and what makes ids of texts for it.
     calibration, out_of_scope: fitted on validation with these weights (see `tfarch.evaluation`).
     figures: of the training that led here.
     scores: of how much a text looks in scope, by method, fitted on training rows with these weights.
@@ -41,6 +41,7 @@ class Stage:
 
     name: str
     spec: Spec
+    tokeniser: Tokeniser
     weights: Mapping[str, np.ndarray]
     calibration: Mapping[str, Any]
     out_of_scope: Mapping[str, Any]
@@ -58,17 +59,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """What training leaves of one task: labels, tokeniser, and structure and weights of each stage, the plain one first.
+    """What training leaves of one task: labels, and structure, tokeniser and weights of each stage, the plain one first.
 
     Of a model of several tasks it is the model of this one alone; the stages share the body's arrays with those of the others.
     """
 
     labels: tuple[str, ...]
-    tokeniser: Tokeniser
     max_length: int
     provenance: Mapping[str, Any]  # weights and data, with their licences
     data: Mapping[str, Any]  # the report's section `data`
     stages: tuple[Stage, ...] = field(default=())
+
+    def stage(self, name: str) -> Stage:
+        """The stage of this name."""
+        return next(stage for stage in self.stages if stage.name == name)
 
     def build(self, stage: Stage) -> tf.keras.Model:
         """The float32 model of a stage: logits, no dropout."""
@@ -85,7 +89,7 @@ class TrainedModel:
 
     @property
     def any(self) -> TrainedClassifier:
-        """One of them, for what is the same in all: tokeniser, names and structures of the stages."""
+        """One of them, for what is the same in all: names, structures and tokenisers of the stages."""
         return next(iter(self.tasks.values()))
 
     @property
@@ -107,7 +111,8 @@ class TrainedModel:
     @property
     def start(self) -> Start:
         """The structure that was trained and the tokeniser, for preparing more data the same way."""
-        return Start(self.any.stages[0].spec, self.any.tokeniser, {}, dict(self.any.provenance["weights"]))
+        first = self.any.stages[0]
+        return Start(first.spec, first.tokeniser, {}, dict(self.any.provenance["weights"]))
 
     def weights(self, number: int) -> dict[str, np.ndarray]:
         """The weights of all tasks' model at stage `number`."""
@@ -126,15 +131,17 @@ class TrainedModel:
     def save(self, folder: RunFolder) -> None:
         """Writes it into the run's `checkpoints/`; the JSON file, written last, names the others."""
         folder.checkpoints.mkdir(parents=True, exist_ok=True)
-        vocabulary = folder.checkpoints / "vocab.txt"
-        self.any.tokeniser.write(vocabulary)
+        vocabularies = []
+        for stage in self.any.stages:
+            file = folder.checkpoints / f"{stage.name}.vocab.txt"
+            stage.tokeniser.write(file)
+            vocabularies.append({"file": file.name, "sha256": sha256(file), "tokeniser": stage.tokeniser.as_dict()})
         weights = [f"{stage.name}.safetensors" for stage in self.any.stages]
         for number, file in enumerate(weights):
             save_weights(self.weights(number), folder.checkpoints / file)
         values = {
             "specs": [spec_as_dict(stage.spec) for stage in self.any.stages],
-            "tokeniser": self.any.tokeniser.as_dict(),
-            "vocabulary_sha256": sha256(vocabulary),
+            "vocabularies": vocabularies,
             "max_length": self.any.max_length,
             "weights": weights,
             "tasks": {task: self._saved(task, folder) for task in self.tasks},
@@ -162,15 +169,12 @@ class TrainedModel:
         Raises:
             InputError: nothing was trained in this folder yet, or a file is damaged.
         """
-        file, vocabulary = folder.checkpoints / TRAINED, folder.checkpoints / "vocab.txt"
+        file = folder.checkpoints / TRAINED
         values = folder.read_json(file, MEND)
         try:
-            tokeniser = Tokeniser.from_file(vocabulary, **flags_of(values["tokeniser"]))
-            if sha256(vocabulary) != values["vocabulary_sha256"]:  # one piece less, and every id after it would mean another
-                raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
+            tokenisers = [_tokeniser(folder, each) for each in values["vocabularies"]]
             weights = [load_weights(folder.checkpoints / each) for each in values["weights"]]
             specs = [spec_from_dict(each) for each in values["specs"]]
-            shared = {"tokeniser": tokeniser, "max_length": values["max_length"]}
             return cls(
                 {
                     task: TrainedClassifier(
@@ -178,10 +182,10 @@ class TrainedModel:
                         provenance=own["provenance"],
                         data=own["data"],
                         stages=tuple(
-                            _loaded(stage, spec, of_task(every, task), folder)
-                            for stage, spec, every in zip(own["stages"], specs, weights, strict=True)
+                            _loaded(stage, spec, tokeniser, of_task(every, task), folder)
+                            for stage, spec, tokeniser, every in zip(own["stages"], specs, tokenisers, weights, strict=True)
                         ),
-                        **shared,
+                        max_length=values["max_length"],
                     )
                     for task, own in values["tasks"].items()
                 }
@@ -190,11 +194,29 @@ class TrainedModel:
             raise InputError(f"is damaged: {type(error).__name__}: {error}", file=file, mend=MEND) from error
 
 
-def _loaded(stage: Mapping[str, Any], spec: Spec, weights: Mapping[str, np.ndarray], folder: RunFolder) -> Stage:
+def _tokeniser(folder: RunFolder, described: Mapping[str, Any]) -> Tokeniser:
+    vocabulary = folder.checkpoints / described["file"]
+    tokeniser = Tokeniser.from_file(vocabulary, **flags_of(described["tokeniser"]))
+    if sha256(vocabulary) != described["sha256"]:  # one piece less, and every id after it would mean another
+        raise InputError("is not the vocabulary of these weights", file=vocabulary, mend=MEND)
+    return tokeniser
+
+
+def _loaded(stage: Mapping[str, Any], spec: Spec, tokeniser: Tokeniser, weights: Mapping[str, np.ndarray], folder: RunFolder) -> Stage:
     arrays, known = load_weights(folder.checkpoints / stage["scores"]), None
     if "known" in stage:
         known = KnownRows.from_json((folder.checkpoints / stage["known"]).read_text(encoding="utf-8"), arrays[KNOWN_VECTORS])
-    return Stage(**{**stage, "spec": spec, "weights": weights, "scores": _scores(arrays), "examples": arrays["examples"], "known": known})
+    return Stage(
+        **{
+            **stage,
+            "spec": spec,
+            "tokeniser": tokeniser,
+            "weights": weights,
+            "scores": _scores(arrays),
+            "examples": arrays["examples"],
+            "known": known,
+        }
+    )
 
 
 def _flat(scores: Mapping[str, Score]) -> dict[str, np.ndarray]:

@@ -67,7 +67,7 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
     if config.train.guess_missing and any(lessons.lacking.values()):
         first = dataclasses.replace(settings, epochs=max(1, settings.epochs // 2), soup=1)
         say(f"a first training guesses the labels that texts lack: {counted(lessons.lacking)}")
-        model, figures = Fitting("guess", first, start.spec, start.weights, build).run(config, tasks, lessons, folder)
+        model, figures = Fitting("guess", first, start.spec, start.weights, build).run(config, tasks, lessons.examples, folder)
         guessed = {"guessed_labels": {"rows": lessons.lacking, "epochs": figures["epochs"], "seconds": figures["seconds"]}}
         lessons = with_guesses(lessons, model, tasks)
     members, one = [], dataclasses.replace(settings, soup=1)
@@ -75,14 +75,13 @@ def train(config: Config, tasks: Tasks, folder: RunFolder, licence: str) -> Trai
         own = dataclasses.replace(config, seed=(config.seed + number * _ANOTHER_SEED) % 2**32)
         name = f"fit-{number + 1}" if number else "fit"
         fitting = Fitting(name, one, start.spec, start.weights, functools.partial(build, own))
-        model, figures = fitting.run(own, tasks, lessons, folder)
+        model, figures = fitting.run(own, tasks, lessons.examples, folder)
         members.append((get_weights(model), figures))
     figures, weights = {**_of_soup([own for _, own in members]), **guessed}, mean_of([each for each, _ in members])
     trained = TrainedModel(
         {
             task: TrainedClassifier(
                 labels=prepared.labels,
-                tokeniser=start.tokeniser,
                 max_length=config.data.max_length,
                 provenance={
                     "weights": start.provenance,
@@ -155,7 +154,9 @@ def _interpolated(begin: Weights, end: Weights, config: Config, tasks: Tasks, fi
 def _probe(config: Config, prepared: Prepared, lesson: Lesson, folder: RunFolder) -> Weights:
     """The head's weights as a linear probe of the untrained encoder gives them; kept in the cache for a run that is resumed."""
     alone = {SINGLE: prepared}
-    fingerprint = fingerprint_of(config, alone, joint_lesson(config, alone, lambda *_: lesson), prepared.start.weights, prepared.start.spec)
+    fingerprint = fingerprint_of(
+        config, alone, joint_lesson(config, alone, lambda *_: lesson).examples, prepared.start.weights, prepared.start.spec
+    )
     file = folder.cache / f"probe-{fingerprint[:24]}.safetensors"
     if file.is_file():
         return load_weights(file)
