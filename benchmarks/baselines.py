@@ -85,17 +85,21 @@ def _tfidf(texts, labels, test_texts):
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
+    from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline, make_union
 
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
+    # A class after another in the dual converges in seconds where the joint fit of 714,000 features for 20 classes had not in an hour; on the sentiment set it is no worse (83.8 %
+    # with C = 10, 83.6 % jointly after 50 iterations).
+    each_class = OneVsRestClassifier(LogisticRegression(solver="liblinear", dual=True, max_iter=1000, random_state=0))
     search = GridSearchCV(
-        make_pipeline(make_union(words, characters), LogisticRegression(max_iter=300)),
-        {"logisticregression__C": [1, 10, 100]},
+        make_pipeline(make_union(words, characters), each_class),
+        {"onevsrestclassifier__estimator__C": [1, 10, 100]},
         cv=_folds(labels),
         n_jobs=2,
     ).fit(texts, labels)
-    return search.predict(test_texts), f"C = {search.best_params_['logisticregression__C']}"
+    return search.predict(test_texts), f"C = {search.best_params_['onevsrestclassifier__estimator__C']}"
 
 
 def _lexicon(texts, labels, test_texts):

@@ -129,7 +129,8 @@ version: 1
 name: thin
 stages:
   - {kind: slim, keep_layers: [0, 2], heads: 0.5, neurons: 0.5, multiple: 8, least_neurons: 8, vocabulary: 40, epochs: 2, distillation: 0.5}
-  - {kind: quantisation_aware, distillation: 1.0}
+  - {kind: prune, sparsity: 0.3, text_vectors: 2.0}
+  - {kind: quantisation_aware, distillation: 1.0, text_vectors: 1.0}
 """
 
 
@@ -139,12 +140,13 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     (tmp_path / "thin.yaml").write_text(SLIM, encoding="utf-8")
     settings = {**SETTINGS, "model": {**SETTINGS["model"], "layers": 3}, "compress": {"recipe": str(tmp_path / "thin.yaml")}}
     report = tfarch.run(tmp_path / "rows.csv", tmp_path / "run", settings=settings)
-    slim, quantised = report["compression"][0]["stages"]
+    slim, pruned, quantised = report["compression"][0]["stages"]
     assert (slim["layers"], len(slim["heads"])) == (2, 2)
     assert 2 <= sum(slim["heads"]) <= 3  # half of four, and one of each layer at least
     assert 64 <= sum(slim["neurons"]) <= 64 + 2 * 8  # half of them, rounded up to eights
     assert all(count % 8 == 0 for count in slim["neurons"])
     assert (slim["kind"], slim["epochs"], quantised["kind"]) == ("slim", 2, "quantisation_aware")
+    assert pruned["kernel_sparsity"] == quantised["kernel_sparsity"] == pytest.approx(0.3, abs=0.01)
     assert report["model"]["layers"] == 2
     vocabulary = (tmp_path / "run" / "bundle" / "vocab.txt").read_text(encoding="utf-8").splitlines()
     whole = (tmp_path / "run" / "checkpoints" / "trained.vocab.txt").read_text(encoding="utf-8").splitlines()

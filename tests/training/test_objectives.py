@@ -18,6 +18,7 @@ from tfarch.training.objectives import (
     distillation_objective,
     joint_objective,
     match_objective,
+    with_text_vectors,
 )
 
 ROWS, CLASSES = 6, 4
@@ -190,3 +191,16 @@ def test_distillation_joins_what_labels_and_a_teacher_ask_for():
         values = tf.Variable(logits)
         loss = tf.reduce_sum(distillation_objective(cross_entropy(), [3, 4], 1.0, temperature)(values, tf.constant(own)))
     np.testing.assert_allclose(tape.gradient(loss, values).numpy(), 0.0, atol=1e-6)  # who says what the teacher says has nothing to learn
+
+
+def test_the_distance_to_a_teachers_text_vectors_is_added_once():
+    rng = np.random.default_rng(0)
+    logits, vectors, wanted = rng.normal(size=(5, 7)), rng.normal(size=(5, 6)), rng.normal(size=(5, 6))
+    labels = np.eye(7)[[0, 1, 2, 0, 1]] + np.eye(7)[[3, 4, 5, 6, 3]]
+    joint = joint_objective(cross_entropy(), [3, 4])
+    output, targets = (np.concatenate(each, axis=1).astype(np.float32) for each in ((logits, vectors), (labels, wanted)))
+    found = with_text_vectors(joint, 6, 0.7)(tf.constant(output), tf.constant(targets)).numpy()
+    plain = joint(tf.constant(logits, tf.float32), tf.constant(labels, tf.float32)).numpy()
+    distance = ((vectors - wanted) ** 2).sum(axis=1) / (wanted**2).sum(axis=1)
+    np.testing.assert_allclose(found.sum(axis=1), plain.sum(axis=1) + 0.7 * distance, rtol=1e-5)
+    np.testing.assert_allclose(found[:, 0] - plain[:, 0], found[:, 1] - plain[:, 1], atol=1e-5)

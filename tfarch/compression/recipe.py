@@ -23,6 +23,9 @@ class Training:
     learning_rate: float = option(5e-5, "peak learning rate of the stage")
     distillation: float = option(0.0, "share of the loss that asks for what the trained model says, the labels having the rest")
     temperature: float = option(2.0, "of the probabilities that are compared in distillation")
+    text_vectors: float = option(
+        0.0, "what the squared distance of a text's vector to the trained model's counts in the loss, a length of it being 1"
+    )
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "learning_rate": (0, 1),
         "distillation": (0, 1),
         "temperature": (0.1, 100),
+        "text_vectors": (0, 10**6),
         "heads": (0.001, 1),
         "neurons": (0.001, 1),
         "least_heads": (1, 10**6),

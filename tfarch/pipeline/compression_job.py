@@ -32,7 +32,18 @@ from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier, of_task
 from tfarch.models.spec import EncoderSpec, Spec
 from tfarch.models.weights import get_weights, set_weights
-from tfarch.pipeline.fitting import Fitting, Weights, classes_of, classifier_of, joint_lesson, measured_stage, start_of, with_guesses
+from tfarch.pipeline.fitting import (
+    Fitting,
+    Taught,
+    Weights,
+    classes_of,
+    classifier_of,
+    joint_lesson,
+    measured_stage,
+    start_of,
+    with_guesses,
+    with_text_vector,
+)
 from tfarch.pipeline.lesson import JointLesson, lesson_after
 from tfarch.pipeline.prepare import Tasks, some_rows
 from tfarch.pipeline.trained import TrainedModel
@@ -173,9 +184,15 @@ class _Work:
         neurons = best(worth.neurons, stage.neurons, across=across, least=stage.least_neurons, multiple=stage.multiple)
         return Kept.by_masks(heads, neurons)
 
-    def _examples(self, model: Model, temperature: float | None = None) -> Examples:
-        """What the stages train on with this model's ids; with a temperature, what the trained model says beside the labels."""
-        found = self.lessons.examples if temperature is None else self.lessons.taught(self._teacher / temperature)
+    def _examples(self, model: Model, taught: Taught | None = None) -> Examples:
+        """What the stages train on with this model's ids, with what the trained model says beside the labels where that is asked for."""
+        if taught is None:
+            found = self.lessons.examples
+        else:
+            classes = sum(classes_of(self.tasks).values())
+            found = self.lessons.taught(self._teacher[:, :classes] / taught.temperature)
+            if taught.vectors:
+                found = dataclasses.replace(found, targets=np.concatenate([found.targets, self._teacher[:, classes:]], axis=1))
         before = self.before.tokeniser
         if model.tokeniser.vocabulary == before.vocabulary:
             return found
@@ -183,7 +200,8 @@ class _Work:
 
     @functools.cached_property
     def _teacher(self) -> np.ndarray:
-        return Forward(self.trained.build(0))(self.lessons.examples.tokens)
+        """What the trained model says of the texts: logits and text vectors, `[n, sum of classes + width]`."""
+        return Forward(with_text_vector(self.trained.build(0)))(self.lessons.examples.tokens)
 
     def _settings(self, stage: Training) -> TrainConfig:
         settings = resolve_freeze(self.config.train, len(self.lessons), pretrained=True)
@@ -209,9 +227,9 @@ class _Work:
         def build() -> tf.keras.Model:
             own = classifier_of(self.config, self.tasks, model.spec)
             set_weights(own, model.weights)
-            return wrap(own)
+            return wrap(with_text_vector(own) if stage.text_vectors else own)
 
-        temperature = stage.temperature if stage.distillation else None
+        taught = Taught(stage.distillation, stage.temperature, stage.text_vectors) if stage.distillation or stage.text_vectors else None
         fitting = Fitting(
             name,
             self._settings(stage),
@@ -221,9 +239,9 @@ class _Work:
             callbacks,
             plain,
             stage=dataclasses.asdict(stage),
-            distilled=(stage.distillation, stage.temperature) if stage.distillation else None,
+            taught=taught,
         )
-        return fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, temperature), self.folder)
+        return fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, taught), self.folder)
 
 
 def _slimmed(model: Model, kept: Kept) -> Model:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -29,7 +29,7 @@ from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.logistic import softmax
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, classification_objective, joint_objective
 from tfarch.training.inference import ClassificationEvaluator, Forward, MultitaskEvaluator
-from tfarch.training.objectives import distillation_objective
+from tfarch.training.objectives import distillation_objective, with_text_vectors
 
 Weights = Mapping[str, np.ndarray]
 EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, for classes that are added later
@@ -63,11 +63,27 @@ def classes_of(tasks: Tasks) -> dict[str, int]:
     return {task: len(prepared.labels) for task, prepared in tasks.items()}
 
 
+def with_text_vector(model: tf.keras.Model) -> tf.keras.Model:
+    """The same weights, with the text vector behind the logits: float32 `[batch, sum of classes + width]`."""
+    vector = tf.keras.layers.Activation("linear", dtype=tf.float32, name="vector_to_compare")(text_vector(model))
+    both = tf.keras.layers.Concatenate(dtype=tf.float32, name="logits_and_vector")([model.output, vector])
+    return tf.keras.Model(model.input, both, name=model.name)
+
+
 def classifier_of(config: Config, tasks: Tasks, spec: Spec) -> tf.keras.Model:
     """The model of all tasks, as it is trained, of this structure."""
     model = config.model
     rates = {"dropout": model.dropout, "attention_dropout": model.attention_dropout}
     return build_classifier(spec, classes_of(tasks), **rates, seed=config.seed)
+
+
+class Taught(NamedTuple):
+    """What counts of what a teacher says: share of the loss and temperature of its probabilities (see `distillation_objective`), and what its text vectors count (see
+    `with_text_vectors`; 0: there are none)."""
+
+    share: float
+    temperature: float
+    vectors: float
 
 
 @dataclass(frozen=True)
@@ -79,7 +95,7 @@ class Fitting:
     weights: that it starts from; they and `stage`, which is part of a recipe, tell it from another training of the same name.
     build: makes the model, in which they are.
     plain: the form of it that is validated.
-    distilled: share of the loss and temperature, where the examples have what a teacher says (see `distillation_objective`).
+    taught: what a teacher says in the examples.
     """
 
     name: str
@@ -90,7 +106,7 @@ class Fitting:
     callbacks: Sequence[Callback] = ()
     plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda model: model
     stage: Mapping[str, Any] | None = None
-    distilled: tuple[float, float] | None = None
+    taught: Taught | None = None
 
     def run(self, config: Config, tasks: Tasks, examples: Examples, folder: RunFolder) -> tuple[tf.keras.Model, dict[str, Any]]:
         """The model with what it learned, and figures; resumes where the same training was interrupted."""
@@ -105,10 +121,12 @@ class Fitting:
         )
         plain = functools.cache(self.plain)
         objective, counts = classification_objective(self.settings), list(classes.values())
-        if self.distilled is None:
+        if self.taught is None:
             objective = joint_objective(objective, counts)
         else:
-            objective = distillation_objective(objective, counts, *self.distilled)
+            objective = distillation_objective(objective, counts, self.taught.share, self.taught.temperature)
+            if self.taught.vectors:
+                objective = with_text_vectors(objective, self.spec.width, self.taught.vectors)
         shown = [TensorBoard(folder.tensorboard / self.name, histograms=self.settings.histograms), ShowProgress(self.name)]
         trainer = Trainer(self.settings, seed=config.seed, folder=folder.checkpoints / self.name, callbacks=[*self.callbacks, *shown])
         trained = trainer.fit(
@@ -144,7 +162,7 @@ def measured_stage(
     """A stage with the out-of-scope scores that fit its weights on training rows, and their temperature and threshold on validation."""
     stage = Stage(name, spec, prepared.start.tokeniser, weights, {}, {}, figures)
     model = trained.build(stage)
-    both = Forward(tf.keras.Model(model.input, tf.concat([model.output, text_vector(model)], axis=1)))
+    both = Forward(with_text_vector(model))
     classes = len(trained.labels)
 
     def forward(part: Part) -> tuple[np.ndarray, np.ndarray]:

@@ -96,6 +96,27 @@ def distillation_objective(objective: Objective, classes: Sequence[int], share: 
     return loss
 
 
+def with_text_vectors(objective: Objective, width: int, weight: float) -> Objective:
+    """An objective to which the distance of text vectors to a teacher's is added, weight * |v - t|^2 / |t|^2 (Jiao et al. 2020 take hidden states so).
+
+    Args:
+        objective: of several tasks.
+        width: of the vectors.
+
+    Returns:
+        Logits and after them vectors `[batch, sum of classes + width]`, what `objective` takes as targets and after it the teacher's vectors -> losses `[batch, tasks]`.
+    """
+
+    def loss(output: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        output = tf.cast(output, tf.float32)
+        losses = objective(output[:, :-width], targets[:, :-width])
+        own, wanted = output[:, -width:], targets[:, -width:]
+        distance = tf.reduce_sum(tf.square(own - wanted), axis=1) / tf.maximum(tf.reduce_sum(tf.square(wanted), axis=1), 1e-9)
+        return losses + weight * tf.expand_dims(distance, 1) / tf.cast(tf.shape(losses)[1], tf.float32)
+
+    return loss
+
+
 def next_item_objective(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Negative log-probability of what came next, among the items of the batch: `[1, rows, events]`."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
