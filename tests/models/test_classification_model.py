@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.tiny_encoder import RAGGED, SPEC, randomise
+from tests.tiny_encoder import RAGGED, SPEC, batch, randomise
 
 import tensorflow as tf  # isort: skip
 
 from tfarch.config import ModelConfig
 from tfarch.export.tflite import Converter
-from tfarch.models.classifier import build_classifier, with_probabilities
+from tfarch.models.classifier import build_classifier, text_vector, with_probabilities
 from tfarch.models.spec import AveragedSpec
 
 AVERAGED = AveragedSpec(SPEC.vocabulary, 8)
@@ -95,3 +95,11 @@ def test_the_encoder_becomes_a_tflite_file_of_dynamic_length_without_custom_oper
     with Converter.of_texts(model) as converter:
         runner = Interpreter(model_content=converter.convert("float32")).get_signature_runner("serving_default")
     np.testing.assert_allclose(runner(**RAGGED)["probabilities"], model(RAGGED), atol=1e-5)
+
+
+def test_the_text_vector_of_a_model_in_training_is_that_before_dropout():
+    model = build_classifier(AveragedSpec(20, 8), 3, dropout=0.5)
+    vectors = tf.keras.Model(model.input, text_vector(model))
+    inputs = batch([2, 5, 6, 3], [2, 7, 3])
+    np.testing.assert_array_equal(vectors(inputs, training=True), vectors(inputs, training=False))
+    assert np.abs(model(inputs, training=True) - model(inputs, training=False)).max() > 1e-3

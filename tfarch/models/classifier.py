@@ -17,7 +17,7 @@ from tfarch.models.encoder import body, text_inputs
 from tfarch.models.spec import Spec
 from tfarch.runtime.signature import OUTPUT, SINGLE, VECTOR, output_of
 
-HEAD = "head"
+HEAD, HEAD_DROPOUT = "head", "head_dropout"
 Weights = Mapping[str, np.ndarray]
 
 
@@ -37,7 +37,7 @@ def build_classifier(
     inputs = text_inputs()
     vector = body(spec, inputs, dropout=dropout, attention_dropout=attention_dropout, seed=seed)
     if dropout:
-        vector = layers.Dropout(dropout, seed=seed * 131 + 7, name="head_dropout")(vector)
+        vector = layers.Dropout(dropout, seed=seed * 131 + 7, name=HEAD_DROPOUT)(vector)
     logits = []
     for number, (task, count) in enumerate(({SINGLE: classes} if isinstance(classes, int) else classes).items()):
         head = tf.keras.layers.Dense(
@@ -78,8 +78,10 @@ def of_all_tasks(weights: Mapping[str, Weights]) -> dict[str, np.ndarray]:
 
 
 def text_vector(model: tf.keras.Model) -> tf.Tensor:
-    """The symbolic text vector `[batch, width]` of a classifier: what its heads read."""
-    return next(layer for layer in model.layers if layer.name.endswith(HEAD)).input
+    """The symbolic text vector `[batch, width]` of a classifier: what its heads read, before dropout."""
+    read = next(layer for layer in model.layers if layer.name.endswith(HEAD)).input
+    dropped = next((layer for layer in model.layers if layer.name == HEAD_DROPOUT), None)
+    return read if dropped is None else dropped.input
 
 
 def with_probabilities(model: tf.keras.Model, temperature: float) -> tf.keras.Model:
