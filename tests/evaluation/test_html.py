@@ -85,6 +85,7 @@ def test_every_section_stands_with_its_figures():
     assert [value for key, value in page.attributes if key == "id"] == [section.name for section in SECTIONS]
     for expected in (
         "TF-IDF + logistic regression",
+        "8,000 pieces; 2 layers; heads 9, 12; neurons 768, 640",
         "100 rows",
         "test.csv:8",
         "and 1 more",

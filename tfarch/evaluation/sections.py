@@ -27,6 +27,7 @@ from tfarch.evaluation.label_errors_section import label_errors
 from tfarch.evaluation.markup import Child, Markup, fact_list, figure, marked, named, quoted, scrolled, tag
 from tfarch.evaluation.metrics import wilson_interval
 from tfarch.evaluation.pairs_section import confused
+from tfarch.evaluation.recipe_section import recipes
 from tfarch.evaluation.rows_section import fewer_rows
 from tfarch.evaluation.scope_section import out_of_scope
 from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, scatter
@@ -306,6 +307,7 @@ SECTIONS = (
     Section("confusions", "Confusions", confused),
     Section("errors", "Surest errors", errors),
     Section("training", "Training", training, of_task=False),
+    Section("recipe", "What the recipe did", recipes, of_task=False),
     Section("rows", "Training rows", fewer_rows),
     Section("data", "Data", data),
     Section("parity", "Parity", parity, of_task=False),

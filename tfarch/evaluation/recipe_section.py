@@ -1,0 +1,59 @@
+"""The section of report.html on what a recipe did, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfarch.evaluation.figures import at, number_text, seconds_text
+from tfarch.evaluation.markup import Child, Markup, named, scrolled, tag
+
+Report = Mapping[str, Any]
+_HEADS = ("stage", "what is left", "zeros in kernels", "epochs", "time", "validation accuracy")
+
+
+def recipes(report: Report) -> Child:
+    """A table for each recipe that was applied."""
+    return [_recipe(each) for each in report.get("compression") or []] or None
+
+
+def _recipe(applied: Report) -> list[Child]:
+    told = at(applied, "recipe", "description")
+    asked = at(applied, "recipe", "stages") or [{}] * len(applied["stages"])
+    rows = [_row(number, stage, settings) for number, (stage, settings) in enumerate(zip(applied["stages"], asked, strict=True), 1)]
+    heads = [tag("th", head, scope="col", class_="number" if place > 1 else None) for place, head in enumerate(_HEADS)]
+    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="figures")
+    return [tag("h3", named(applied["name"])), tag("p", told, class_="note") if told else None, scrolled(table)]
+
+
+def _row(number: int, stage: Report, settings: Report) -> Markup:
+    last = (stage.get("history") or [{}])[-1]
+    figures = [
+        f"{100 * stage['kernel_sparsity']:.1f} %",
+        number_text(stage.get("epochs")),
+        seconds_text(stage.get("seconds")),
+        f"{100 * last['valid_accuracy']:.2f} %" if last.get("valid_accuracy") is not None else "",
+    ]
+    kind = f"{number}. {stage['kind'].replace('_', ' ')}" + _taught(settings)
+    return tag("tr", tag("th", kind, scope="row"), tag("td", _left(stage)), [tag("td", each, class_="number") for each in figures])
+
+
+def _taught(settings: Report) -> str:
+    """What the stage learned from beside the labels."""
+    parts = []
+    if settings.get("distillation"):
+        parts.append(f"{100 * settings['distillation']:.0f} % of the loss by the trained model's answers")
+    if settings.get("text_vectors"):
+        parts.append("its text vectors")
+    return f" ({' and '.join(parts)})" if parts else ""
+
+
+def _left(stage: Report) -> str:
+    """The structure that a stage of slimming leaves; of another stage nothing is told, as it changes none."""
+    if "vocabulary" not in stage:
+        return ""
+    told = [f"{stage['vocabulary']:,} pieces"]
+    if "layers" in stage:
+        told.append(f"{stage['layers']} layers")
+        told += [f"{name} {', '.join(map(str, stage[name]))}" for name in ("heads", "neurons")]
+    return "; ".join(told)
