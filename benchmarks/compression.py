@@ -1,0 +1,87 @@
+"""Recipes on one data set, over several seeds: what each costs in accuracy and gives in bytes and speed, measured on the exported files.
+
+What it compares: the dynamic int8 file of each recipe with the float32 and dynamic int8 files of the run that it starts from: accuracy on the test rows with the paired difference
+to float32, megabytes raw and gzipped, and the median milliseconds of a text at one thread. The files of a run are timed in turn, so the ratio of two of them is that of one
+machine at one time.
+
+What it costs: a whole run for each seed and a recipe's epochs for each recipe, on 2 cores a quarter of an hour and five to ten minutes each for BANKING77. What it last gave:
+RESULTS.md, "Compression", once it was run.
+
+    .venv/bin/python -m benchmarks.compression --data FOLDER --recipes prune30 mine.yaml --out saved_models/compression --seeds 0 1 2
+
+What is there already is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.workers import table, timed
+
+LATENCY = "threads_1"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with train.csv and test.csv, columns text,label")
+    parser.add_argument("--recipes", nargs="+", required=True, metavar="RECIPE", help="names of shipped recipes, or files")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for seed in options.seeds:
+        base = options.out / f"run_{seed}"
+        _done(base, "run", "--data", str(options.data), "--seed", str(seed), "--set", "label_errors.find=false")
+        for recipe in options.recipes:
+            name = Path(recipe).stem
+            report = _done(options.out / f"{name}_{seed}", "compress", "--recipe", recipe, "--from", str(base))
+            variants = {each["name"]: each for each in report["variants"]}
+            for label, variant in (("float32", "float32"), ("dynamic int8", "dynamic_int8"), (name, report["chosen"])):
+                if label == name or recipe == options.recipes[0]:
+                    found.setdefault(label, []).append(_figures(variants[variant], variants))
+    heads = ["", "accuracy, % (each seed)", "less float32, points", "MB", "gzipped MB", "p50 of int8's"]
+    print(table(heads, [_row(label, each) for label, each in found.items()]))
+    print(json.dumps(found))
+    return 0
+
+
+def _done(out: Path, verb: str, *arguments: str) -> dict[str, Any]:
+    """The report of a run that is there, or is made now."""
+    report = out / "report.json"
+    if not report.is_file():
+        print(f"{verb} into {out}", file=sys.stderr)
+        timed([sys.executable, "-m", "apps.customer_service", verb, *arguments, "--out", str(out), "--json"], limit_s=10_800)
+    return json.loads(report.read_text(encoding="utf-8"))
+
+
+def _figures(variant: dict[str, Any], variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    whole = variants["float32"]["metrics"]["accuracy"]
+    return {
+        "accuracy": variant["metrics"]["accuracy"],
+        "less_float32": variant["metrics"]["accuracy"] - whole,
+        "mb": variant["bytes"] / 1e6,
+        "gzip_mb": variant["gzip_bytes"] / 1e6,
+        "of_int8": variant["latency_ms"][LATENCY]["p50"] / variants["dynamic_int8"]["latency_ms"][LATENCY]["p50"],
+    }
+
+
+def _row(label: str, each: list[dict[str, Any]]) -> list[str]:
+    means = {name: statistics.mean(figures[name] for figures in each) for name in each[0]}
+    seeds = ", ".join(f"{100 * figures['accuracy']:.2f}" for figures in each)
+    return [
+        label,
+        f"{100 * means['accuracy']:.2f} ({seeds})",
+        f"{100 * means['less_float32']:+.2f}",
+        f"{means['mb']:.2f}",
+        f"{means['gzip_mb']:.2f}",
+        f"{means['of_int8']:.2f}",
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
