@@ -365,7 +365,6 @@ def test_on_a_full_disk_the_work_fails_in_one_line_and_what_was_there_stays(job,
 
 INTERRUPTED = """
 import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests in the background of a shell has them ignore it
 from tests.tiny_questions import call
 from tfarch.training.callbacks import ShowProgress
 shown = ShowProgress.after_update
