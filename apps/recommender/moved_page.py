@@ -56,7 +56,7 @@ def _forecast(forecast: Report | None) -> Child:
         )
     note = (
         "Users are asked for what they did in the second half of the newer events: of the run as it was, and of one that went on with their first half. "
-        "NDCG@10 over all items; new items and users: of whom the run and that half had nothing."
+        "NDCG@10; new items and users: of whom the run and that half had nothing."
     )
     return [tag("p", note, class_="note"), table(["", "queries", "as it was", "gone on", "difference, 95 %"], rows)]
 

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the work failed or a gate did not hold, 2 bad usage or bad
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -13,7 +14,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tfarch.app import App
 from tfarch.cli.arguments import check_usage, parser_of
@@ -27,16 +28,29 @@ RESUMED = ("run", "train", "compress")
 
 def main(app: App, arguments: Sequence[str] | None = None) -> int:
     """Runs one verb of `app` and returns the exit code."""
-    _open_streams()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser_of(app).parse_args(arguments)
     command = shlex.join(["python", "-m", f"apps.{app.name}", *arguments])
+
+    def work(options: argparse.Namespace) -> int:
+        check_usage(options, arguments)
+        return run_verb(app, options, command)
+
+    return answered(parser_of(app), arguments, work)
+
+
+def answered(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, work: Callable[[argparse.Namespace], int]) -> int:
+    """Parses the arguments, does the work and returns its exit code, or that of what went wrong, which is told in a line.
+
+    Args:
+        parser: has `verb`, `json` and `debug`.
+    """
+    _open_streams()
+    options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter is no reason to fail; JSON is UTF-8 everywhere
         sys.stdout.reconfigure(encoding="utf-8" if options.json else None, errors="backslashreplace")
     try:
-        check_usage(options, arguments)
         with _interrupts_kept():
-            code = run_verb(app, options, command)
+            code = work(options)
         sys.stdout.flush()
         return code
     except TfarchError as error:

@@ -7,8 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tfarch.errors import InputError, TfarchError
-from tfarch.progress import say
+from tfarch.cli import answered
 
 LENGTHS, THREADS, REPEATS = (16, 64), (1, 2), 20
 
@@ -35,14 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     own.add_argument("--repeats", type=_count, default=REPEATS, metavar="N", help=f"timed passes of ten calls (default {REPEATS})")
     _shared(own)
-    options = parser.parse_args(arguments)
-    try:
-        found = _recipes() if options.verb == "recipes" else _benchmark(options)
-    except TfarchError as error:
-        if options.debug:
-            raise
-        say(f"error: {error}")
-        return 2 if isinstance(error, InputError) else 1
+    return answered(parser, arguments, _work)
+
+
+def _work(options: argparse.Namespace) -> int:
+    found = _recipes() if options.verb == "recipes" else _benchmark(options)
     if options.json:
         print(json.dumps(found, ensure_ascii=False))
     else:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import tensorflow as tf
 
+from tfarch.compression.recipe import Criterion
 from tfarch.data.batches import Examples, plan_in_order
 from tfarch.errors import unknown
 from tfarch.models.spec import EncoderSpec
@@ -20,8 +22,7 @@ from tfarch.training.objectives import Objective
 
 # magnitude: the length of the group's weights (Li et al. 2017). gradient: the mean absolute slope (Michel et al. 2019; Molchanov et al. 2019, first order).
 # information: half the mean square of the slopes (Theis et al. 2018; Kwon et al. 2022).
-CRITERIA = ("magnitude", "gradient", "information")
-Weights = Mapping[str, np.ndarray]
+CRITERIA = get_args(Criterion)
 
 
 @dataclass(frozen=True)

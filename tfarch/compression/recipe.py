@@ -12,6 +12,7 @@ from tfarch.errors import InputError, unknown
 from tfarch.settings import from_values, option, read_yaml
 
 VERSION = 1
+Criterion = Literal["magnitude", "gradient", "information"]  # see `tfarch.compression.importance`
 SHIPPED = Path(__file__).parent / "recipes"
 
 
@@ -61,7 +62,7 @@ class Slim(Training):
     vocabulary: int = option(
         0, "rows of the token table that stay: special pieces, characters, and those that the training texts use most; 0: all"
     )
-    criterion: Literal["magnitude", "gradient", "information"] = option("information", "what tells which heads and neurons are worth most")
+    criterion: Criterion = option("information", "what tells which heads and neurons are worth most")
     scope: Literal["global", "local"] = option("global", "whether all layers compete for one budget, or each keeps the same share")
     least_heads: int = option(1, "heads that a layer keeps whatever they are worth")
     least_neurons: int = option(32, "neurons that a layer keeps whatever they are worth")

@@ -33,7 +33,7 @@ class FloatTable(tf.Module):
 
 
 class Int8Table(tf.Module):
-    """As `FloatTable`, a byte a number (see `tfarch.runtime.small_numbers`)."""
+    """As `FloatTable`, a byte a number (see `tfarch.runtime.small_numbers`). Where the converter rounds what it can, it rounds the scales of the rows too, by that of the largest."""
 
     def __init__(self, values: np.ndarray):
         super().__init__()
