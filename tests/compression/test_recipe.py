@@ -53,7 +53,7 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        (STAGE + "    sparsty: 0.5\n", 5, "unknown setting 'stages.0.sparsty'; known: distillation, epochs, frequency, .* sparsity"),
+        (STAGE + "    sparsty: 0.5\n", 5, "unknown setting 'stages.0.sparsty'; known: block, criterion, distillation, .* sparsity"),
         (STAGE + "author: me\n", 5, "unknown setting 'author'; known: description, name, stages, version"),
         (STAGE + "  - kind: thin\n", 5, "unknown kind of stage 'thin'; known: prune, quantisation_aware, slim"),
         (STAGE + "  - thin\n", 5, "unknown kind of stage 'thin'"),
@@ -71,7 +71,12 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
         (STAGE + "    learning_rate: -1\n", 5, "stages.0.learning_rate=-1.0: expected 0 to 1"),
         (STAGE + "    ramp: .nan\n", 5, "stages.0.ramp=nan: expected a finite number"),
         (STAGE + "    sparsity: half\n", 5, "stages.0.sparsity='half': expected float"),
-        (STAGE + "    schedule: linear\n", 5, "stages.0.schedule='linear': expected one of polynomial, constant"),
+        (STAGE + "    schedule: linear\n", 5, "stages.0.schedule='linear': expected one of polynomial, cubic, cosine, constant"),
+        (STAGE + "    criterion: luck\n", 5, "stages.0.criterion='luck': expected one of magnitude, gradient, information, movement"),
+        (STAGE + "    block: [4]\n", 5, r"stages.0.block=\[4\]: expected two numbers from 1"),
+        (STAGE + "    n_of_m: [4, 4]\n", 5, r"stages.0.n_of_m=\[4, 4\]: expected \[n, m\] with n < m"),
+        (STAGE + "    block: [2, 2]\n    n_of_m: [2, 4]\n", 6, r"stages.0.n_of_m=\[2, 4\]: expected no block beside it"),
+        (STAGE + "    least_sparsity: 0.4\n", 5, "stages.0.least_sparsity=0.4: expected at most the sparsity"),
         (STAGE + "    initial_sparsity: 0.5\n", 5, "stages.0.initial_sparsity=0.5: expected at most the sparsity, 0.3"),
         ("version: 1\nname: ../mine\nstages:\n  - kind: prune\n", 2, "name='../mine': files are named after it"),
         ("version: 1\nname: trained\nstages:\n  - kind: prune\n", 2, "name='trained': files are named after it"),

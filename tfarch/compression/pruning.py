@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 
 from tfarch.compression.recipe import Prune
+from tfarch.compression.sparsity import ramp_of
 from tfarch.errors import InputError
 from tfarch.models.weights import named_variables
 from tfarch.training.callbacks import Callback
@@ -38,11 +39,8 @@ def with_pruning(model: tf.keras.Model, stage: Prune, steps: int) -> tf.keras.Mo
     if stage.schedule == "constant":
         schedule = _sparsity.ConstantSparsity(stage.sparsity, begin_step=1, frequency=stage.frequency)
     else:
-        end = max(1, int(steps * stage.ramp))
-        frequency = max(1, min(stage.frequency, end // 10))
-        # The ramp ends on a step at which masks change: else the last part of the sparsity would never be reached.
-        end -= end % frequency
-        schedule = _sparsity.PolynomialDecay(stage.initial_sparsity, stage.sparsity, begin_step=0, end_step=end, frequency=frequency)
+        (end, frequency), power = ramp_of(stage, steps), stage.power if stage.schedule == "polynomial" else 3
+        schedule = _sparsity.PolynomialDecay(stage.initial_sparsity, stage.sparsity, 0, end, power=power, frequency=frequency)
 
     def wrap(layer):
         return _sparsity.prune_low_magnitude(layer, pruning_schedule=schedule) if layer.name in chosen else layer

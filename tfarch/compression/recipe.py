@@ -12,7 +12,8 @@ from tfarch.errors import InputError, unknown
 from tfarch.settings import from_values, option, read_yaml
 
 VERSION = 1
-Criterion = Literal["magnitude", "gradient", "information"]  # see `tfarch.compression.importance`
+Criterion = Literal["magnitude", "gradient", "information"]  # of heads and neurons, see `tfarch.compression.importance`
+WeightCriterion = Literal["magnitude", "gradient", "information", "movement"]  # of weights, see `tfarch.compression.sparsity`
 SHIPPED = Path(__file__).parent / "recipes"
 
 
@@ -31,15 +32,34 @@ class Training:
 
 @dataclass(frozen=True)
 class Prune(Training):
-    """Magnitude pruning by TF-MOT while training goes on (Zhu and Gupta 2017); the zeros stay."""
+    """Weights set to zero while training goes on; the zeros stay. Single weights of a layer go by magnitude through TF-MOT (Zhu and Gupta 2017)."""
 
     kind: Literal["prune"] = "prune"
-    sparsity: float = option(0.3, "share of zeros in each chosen kernel at the end")
-    initial_sparsity: float = option(0.0, "share of zeros at the beginning (polynomial)")
-    schedule: Literal["polynomial", "constant"] = option("polynomial", "how the share rises: cubically over the ramp, or at once")
+    sparsity: float = option(0.3, "share of zeros in the chosen kernels at the end")
+    initial_sparsity: float = option(0.0, "share of zeros at the beginning (not constant)")
+    schedule: Literal["polynomial", "cubic", "cosine", "constant"] = option(
+        "polynomial", "how the share rises over the ramp, or constant: at once"
+    )
+    power: float = option(3.0, "of the polynomial; 3 is cubic")
     ramp: float = option(0.6, "share of the stage's steps over which the sparsity rises; the rest recovers")
     frequency: int = option(10, "most batches between mask updates; a short ramp has ten updates all the same")
     layers: list[str] = option(["layer_*"], "layer name patterns of the kernels that are pruned")
+    criterion: WeightCriterion = option("magnitude", "what tells which weights are worth most")
+    scope: Literal["local", "global"] = option(
+        "local", "whether each kernel loses the same share of its own, or all compete for one budget"
+    )
+    least_sparsity: float = option(0.0, "share that a kernel loses at least where all compete")
+    most_sparsity: float = option(1.0, "share that a kernel loses at most where all compete")
+    block: list[int] = option([1, 1], "inputs and outputs of the blocks that stay or go as one")
+    n_of_m: list[int] = option(
+        [], "such as [2, 4]: of every 4 neighbouring inputs of an output 2 stay, whatever the sparsity says; none: free"
+    )
+
+    @property
+    def through_tfmot(self) -> bool:
+        """Whether TF-MOT does it."""
+        free = self.criterion == "magnitude" and self.scope == "local" and self.schedule != "cosine"
+        return free and self.block == [1, 1] and not self.n_of_m
 
 
 @dataclass(frozen=True)
@@ -137,6 +157,9 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
     limits = {
         "sparsity": (0, 0.999),
         "initial_sparsity": (0, 0.999),
+        "least_sparsity": (0, 1),
+        "most_sparsity": (0, 1),
+        "power": (0.1, 100),
         "ramp": (0, 1),
         "frequency": (1, 10**9),
         "epochs": (1, 10**6),
@@ -162,6 +185,19 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
             file=file,
             line=lines.get(f"{place}.initial_sparsity"),
         )
+    if isinstance(stage, Prune):
+        for name, holds, told in (
+            ("block", len(stage.block) == 2 and min(stage.block) >= 1, "two numbers from 1, inputs and outputs"),
+            ("n_of_m", not stage.n_of_m or (len(stage.n_of_m) == 2 and 1 <= stage.n_of_m[0] < stage.n_of_m[1]), "[n, m] with n < m"),
+            ("n_of_m", not stage.n_of_m or stage.block == [1, 1], "no block beside it"),
+            (
+                "least_sparsity",
+                stage.least_sparsity <= stage.sparsity <= stage.most_sparsity,
+                "at most the sparsity, and that at most most_sparsity",
+            ),
+        ):
+            if not holds:
+                raise InputError(f"{place}.{name}={getattr(stage, name)}: expected {told}", file=file, line=lines.get(f"{place}.{name}"))
     if isinstance(stage, Slim) and stage.keep_layers != sorted({each for each in stage.keep_layers if each >= 0}):
         raise InputError(
             f"{place}.keep_layers={stage.keep_layers}: expected rising numbers from 0", file=file, line=lines.get(f"{place}.keep_layers")

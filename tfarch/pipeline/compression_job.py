@@ -25,6 +25,7 @@ from tfarch.compression.pruning import (
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Training
 from tfarch.compression.slimming import Kept, slimmed, slimmed_spec
+from tfarch.compression.sparsity import Sparsify, require_blocks
 from tfarch.compression.vocabulary import Retokeniser, chosen_pieces, trimmed, trimmed_weights
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
@@ -74,7 +75,10 @@ def require_fitting(recipe: Recipe, tasks: Tasks) -> None:
         if isinstance(stage, Slim):
             spec = _with_layers_kept(spec, stage, f"stages.{number}")
         else:
-            chosen_layers(build_classifier(spec, classes_of(tasks)), stage.layers)
+            plain = build_classifier(spec, classes_of(tasks))
+            chosen = chosen_layers(plain, stage.layers)
+            if isinstance(stage, Prune):
+                require_blocks({name: plain.get_layer(name).kernel.shape for name in chosen}, stage)
 
 
 def _with_layers_kept(spec: Spec, stage: Slim, place: str) -> Spec:
@@ -139,6 +143,10 @@ class _Work:
         return {task: each.read_by(tokeniser, self.config.data.max_length, self.folder.cache) for task, each in self.tasks.items()}
 
     def prune(self, name: str, stage: Prune, model: Model) -> tuple[Model, Mapping[str, Any]]:
+        if not stage.through_tfmot:
+            kernels = [f"{layer}/kernel" for layer in chosen_layers(self._built(model), stage.layers)]
+            found, figures = self._fit(name, stage, model, callbacks=[Sparsify(stage, kernels), *_held(model.weights)])
+            return dataclasses.replace(model, weights=get_weights(found)), figures
         batch_size = self._settings(stage).batch_size
         batches = len(plan_epoch(self._examples(model).lengths, batch_size, seed=self.config.seed, epoch=0))
         found, figures = self._fit(
@@ -173,8 +181,7 @@ class _Work:
 
     def _worth_most(self, stage: Slim, model: Model) -> Kept:
         classes = classes_of(self.tasks)
-        plain = build_classifier(model.spec, classes)
-        set_weights(plain, model.weights)
+        plain = self._built(model)
         examples = self._examples(model)
         rows = some_rows(len(examples), stage.texts, self.config.seed)
         some = Examples(examples.tokens.select(rows), examples.targets[rows], examples.weights[rows])
@@ -183,6 +190,11 @@ class _Work:
         heads = best(worth.heads, stage.heads, across=across, least=stage.least_heads)
         neurons = best(worth.neurons, stage.neurons, across=across, least=stage.least_neurons, multiple=stage.multiple)
         return Kept.by_masks(heads, neurons)
+
+    def _built(self, model: Model) -> tf.keras.Model:
+        plain = build_classifier(model.spec, classes_of(self.tasks))
+        set_weights(plain, model.weights)
+        return plain
 
     def _examples(self, model: Model, taught: Taught | None = None) -> Examples:
         """What the stages train on with this model's ids, with what the trained model says beside the labels where that is asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,11 +15,18 @@ from tfarch.progress import Progress
 class Callback:
     """The hooks of `Trainer.fit`, in the order in which they are called."""
 
+    def prepare(self, model: tf.keras.Model) -> Sequence[tf.Variable]:
+        """In the strategy's scope, as soon as there is a model: variables of its own, which checkpoints keep and bring back."""
+        return ()
+
     def begin(self, model: tf.keras.Model, optimizer: tf.keras.optimizers.Optimizer, steps: int, step: int) -> None:
         """Before the first update; `step` is not 0 where the run is resumed, `steps` is their number in all."""
 
     def before_update(self, step: int) -> None:
         """Before each update."""
+
+    def with_gradients(self, gradients: Mapping[str, tf.Tensor]) -> None:
+        """Traced into the update, on each replica, before the optimizer's step: the loss's gradients by the names of the trained weights, of the examples of all replicas."""
 
     def in_update(self) -> None:
         """Traced into the update, on each replica, after the optimizer's step: operations that hold something on the weights."""

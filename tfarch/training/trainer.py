@@ -121,13 +121,14 @@ class Trainer:
                 optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
                 optimizer.build(trained)
             model.optimizer = optimizer  # TF-MOT reads the step from here
+            kept = [variable for callback in self.callbacks for variable in callback.prepare(model)]
 
         # where the run stands
         examples = examples.for_replicas(replicas)
         plan = self._plan(examples, 0, replicas)
         steps = len(plan) * settings.epochs
         rate = learning_rate(settings.learning_rate, steps, warmup=settings.warmup, decay=settings.schedule)
-        variables = [*model.variables, *optimizer.variables]
+        variables = [*model.variables, *optimizer.variables, *kept]
         if scaled:  # the scale that was found is not among the optimizer's variables
             variables += [optimizer._loss_scale.current_loss_scale, optimizer.dynamic_counter]
         shapes = [(variable.name, variable.shape.as_list()) for variable in variables]
@@ -224,6 +225,7 @@ class Trainer:
         settings, callbacks = self.settings, self.callbacks
         replicas = strategy.num_replicas_in_sync
         penalised = [v for v in trained if v.shape.rank >= 2] if settings.l2 else []
+        names = [variable.name.split(":")[0] for variable in trained]
 
         def gradients_of(batch):
             with tf.GradientTape() as tape:
@@ -247,6 +249,8 @@ class Trainer:
                 sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
             if scaled:
                 sums = optimizer.get_unscaled_gradients(sums)
+            for callback in callbacks:
+                callback.with_gradients(dict(zip(names, sums, strict=True)))
             if penalised:
                 # d(l2 * |w|^2)/dw, once for an update and not once for a replica or batch.
                 places = {id(variable): place for place, variable in enumerate(trained)}
