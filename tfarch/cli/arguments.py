@@ -131,15 +131,15 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
     if verb in ("run", "train", "compress"):
         parser.add_argument("--devices", metavar="DEVICES", help="auto, gpu:0,1, cpu, or cpu:N logical devices (default auto)")
         parser.add_argument("--recipe", metavar="NAME|FILE", required=verb == "compress", help="compression recipe (default none)")
+        parser.add_argument(
+            "--unlabelled", metavar="FILE|rest", help="texts without labels to learn from too, or the rows that --shots leaves out"
+        )
     if verb in ("run", "train"):
         parser.add_argument(
             "--data-licence", metavar="TEXT", help="licence of the data, which goes with the bundle (default: what the source says)"
         )
         parser.add_argument("--quick", action="store_true", help="a minute or less, for a look: few rows, one epoch")
         parser.add_argument("--shots", type=int, metavar="K", help="train on K rows of each class, drawn by chance")
-        parser.add_argument(
-            "--unlabelled", metavar="FILE|rest", help="texts without labels to learn from too, or the rows that --shots leaves out"
-        )
     if verb == "run":
         parser.add_argument("--draws", type=int, metavar="N", help=f"with --shots: runs on N draws, mean and deviation (default {DRAWS})")
         parser.add_argument(

@@ -28,6 +28,12 @@ class Training:
     text_vectors: float = option(
         0.0, "what the squared distance of a text's vector to the trained model's counts in the loss, a length of it being 1"
     )
+    hidden_states: float = option(
+        0.0, "what the squared distance of the tokens' states after each layer to the trained model's counts, a length of them being 1"
+    )
+    relations: float = option(
+        0.0, "what it counts that the tokens' queries, keys and values of the last layer relate as the trained model's do (MiniLMv2)"
+    )
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,8 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "distillation": (0, 1),
         "temperature": (0.1, 100),
         "text_vectors": (0, 10**6),
+        "hidden_states": (0, 10**6),
+        "relations": (0, 10**6),
         "heads": (0.001, 1),
         "neurons": (0.001, 1),
         "least_heads": (1, 10**6),

@@ -89,6 +89,7 @@ def compress(
     with RunFolder(out).locked() as folder:
         export_job.require_exportable(config, folder)
         tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
+        compression_job.require_fitting(chosen, tasks)
         folder.write_config(config, app, command, hashes(tasks))
         plain = trained.with_stages({task: each.stages[:1] for task, each in trained.tasks.items()})
         compressed = compression_job.compress(config, tasks, plain, chosen, folder)

@@ -26,9 +26,11 @@ from tfarch.compression.quantisation import weights_of_quantised, with_quantisat
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Training
 from tfarch.compression.slimming import Kept, slimmed, slimmed_spec
 from tfarch.compression.sparsity import Sparsify, require_blocks
+from tfarch.compression.teaching import beside_teacher, with_states, without_teacher
 from tfarch.compression.vocabulary import Retokeniser, chosen_pieces, trimmed, trimmed_weights
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
+from tfarch.data.tokens import Tokens
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier, of_task
 from tfarch.models.spec import EncoderSpec, Spec
@@ -45,7 +47,7 @@ from tfarch.pipeline.fitting import (
     with_guesses,
     with_text_vector,
 )
-from tfarch.pipeline.lesson import JointLesson, lesson_after
+from tfarch.pipeline.lesson import JointLesson, lesson_after, unlabelled_tokens
 from tfarch.pipeline.prepare import Tasks, some_rows
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.progress import say
@@ -72,6 +74,8 @@ def require_fitting(recipe: Recipe, tasks: Tasks) -> None:
     """
     spec = start_of(tasks).spec
     for number, stage in enumerate(recipe.stages):
+        if (stage.hidden_states or stage.relations) and not isinstance(spec, EncoderSpec):
+            raise InputError(f"stages.{number}: the {spec.structure} structure has no layers whose states could be compared")
         if isinstance(stage, Slim):
             spec = _with_layers_kept(spec, stage, f"stages.{number}")
         else:
@@ -98,7 +102,7 @@ def _layers_kept(spec: EncoderSpec, stage: Slim) -> Kept:
 
 def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder) -> TrainedModel:
     """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
-    lessons = joint_lesson(config, tasks, lambda task, prepared: lesson_after(config, prepared, trained.tasks[task], folder.cache))
+    lessons = _lessons_after(config, tasks, trained, folder)
     if config.train.guess_missing and any(lessons.lacking.values()):
         lessons = with_guesses(lessons, trained.build(0), tasks)
     work = _Work(config, tasks, lessons, trained, folder)
@@ -148,7 +152,7 @@ class _Work:
             found, figures = self._fit(name, stage, model, callbacks=[Sparsify(stage, kernels), *_held(model.weights)])
             return dataclasses.replace(model, weights=get_weights(found)), figures
         batch_size = self._settings(stage).batch_size
-        batches = len(plan_epoch(self._examples(model).lengths, batch_size, seed=self.config.seed, epoch=0))
+        batches = len(plan_epoch(self._examples(model, _taught(stage)).lengths, batch_size, seed=self.config.seed, epoch=0))
         found, figures = self._fit(
             name,
             stage,
@@ -197,12 +201,12 @@ class _Work:
         return plain
 
     def _examples(self, model: Model, taught: Taught | None = None) -> Examples:
-        """What the stages train on with this model's ids, with what the trained model says beside the labels where that is asked for."""
+        """What the stages train on with this model's ids: with `taught` what the trained model says beside the labels, also of all texts that have none."""
         if taught is None:
             found = self.lessons.examples
         else:
             classes = sum(classes_of(self.tasks).values())
-            found = self.lessons.taught(self._teacher[:, :classes] / taught.temperature)
+            found = self._told.taught(self._teacher[:, :classes] / taught.temperature, self._unlabelled)
             if taught.vectors:
                 found = dataclasses.replace(found, targets=np.concatenate([found.targets, self._teacher[:, classes:]], axis=1))
         before = self.before.tokeniser
@@ -211,9 +215,25 @@ class _Work:
         return dataclasses.replace(found, tokens=Retokeniser(before, model.tokeniser, self.config.data.max_length)(found.tokens))
 
     @functools.cached_property
+    def _told(self) -> JointLesson:
+        """The lessons without guesses at what texts without labels are."""
+        if self._unlabelled is None:
+            return self.lessons
+        config = dataclasses.replace(self.config, data=dataclasses.replace(self.config.data, unlabelled=None))
+        lessons = _lessons_after(config, self.tasks, self.trained, self.folder)
+        return dataclasses.replace(lessons, guesses=None)
+
+    @functools.cached_property
+    def _unlabelled(self) -> Tokens | None:
+        if not self.config.data.unlabelled:
+            return None
+        return unlabelled_tokens(self.config, next(iter(self.tasks.values())), self.folder.cache)
+
+    @functools.cached_property
     def _teacher(self) -> np.ndarray:
-        """What the trained model says of the texts: logits and text vectors, `[n, sum of classes + width]`."""
-        return Forward(with_text_vector(self.trained.build(0)))(self.lessons.examples.tokens)
+        """What the trained model says of the texts, those without labels last: logits and text vectors, `[n, sum of classes + width]`."""
+        forward, tokens = Forward(with_text_vector(self.trained.build(0))), self._told.examples.tokens
+        return forward(tokens if self._unlabelled is None else Tokens.joined([tokens, self._unlabelled]))
 
     def _settings(self, stage: Training) -> TrainConfig:
         settings = resolve_freeze(self.config.train, len(self.lessons), pretrained=True)
@@ -236,12 +256,17 @@ class _Work:
     ) -> tuple[tf.keras.Model, dict[str, Any]]:
         """The model, wrapped for the stage, with what it learned."""
 
+        taught = _taught(stage)
+
         def build() -> tf.keras.Model:
             own = classifier_of(self.config, self.tasks, model.spec)
             set_weights(own, model.weights)
-            return wrap(with_text_vector(own) if stage.text_vectors else own)
+            own = with_text_vector(own) if stage.text_vectors else own
+            if taught is None or not taught.distance:
+                return wrap(own)
+            teacher, counts = self._teacher_of(model.tokeniser), {"states": stage.hidden_states, "relations": stage.relations}
+            return beside_teacher(wrap(with_states(own, model.spec)), model.spec, teacher, self.before.spec, **counts)
 
-        taught = Taught(stage.distillation, stage.temperature, stage.text_vectors) if stage.distillation or stage.text_vectors else None
         fitting = Fitting(
             name,
             self._settings(stage),
@@ -249,11 +274,28 @@ class _Work:
             model.weights,
             build,
             callbacks,
-            plain,
+            lambda joined: plain(without_teacher(joined)),
             stage=dataclasses.asdict(stage),
             taught=taught,
         )
-        return fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, taught), self.folder)
+        found, figures = fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, taught), self.folder)
+        return without_teacher(found), figures
+
+    def _teacher_of(self, tokeniser: Tokeniser) -> tf.keras.Model:
+        """The trained model, reading the ids of a tokeniser that has some of its pieces."""
+        before = self.before
+        places = {piece: place for place, piece in enumerate(before.tokeniser.vocabulary)}
+        rows = np.array([places[piece] for piece in tokeniser.vocabulary])
+        return self._built(Model(dataclasses.replace(before.spec, vocabulary=len(rows)), trimmed_weights(before.weights, rows), tokeniser))
+
+
+def _taught(stage: Training) -> Taught | None:
+    taught = Taught(stage.distillation, stage.temperature, stage.text_vectors, bool(stage.hidden_states or stage.relations))
+    return taught if taught.share or taught.vectors or taught.distance else None
+
+
+def _lessons_after(config: Config, tasks: Tasks, trained: TrainedModel, folder: RunFolder) -> JointLesson:
+    return joint_lesson(config, tasks, lambda task, prepared: lesson_after(config, prepared, trained.tasks[task], folder.cache))
 
 
 def _slimmed(model: Model, kept: Kept) -> Model:

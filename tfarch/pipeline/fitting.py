@@ -29,7 +29,7 @@ from tfarch.runtime.known_rows import KnownRows
 from tfarch.runtime.logistic import softmax
 from tfarch.training import Callback, ShowProgress, TensorBoard, Trainer, classification_objective, joint_objective
 from tfarch.training.inference import ClassificationEvaluator, Forward, MultitaskEvaluator
-from tfarch.training.objectives import distillation_objective, with_text_vectors
+from tfarch.training.objectives import distillation_objective, with_distance, with_text_vectors
 
 Weights = Mapping[str, np.ndarray]
 EXAMPLES = 5  # training rows of a class whose text vectors a bundle carries, for classes that are added later
@@ -78,12 +78,13 @@ def classifier_of(config: Config, tasks: Tasks, spec: Spec) -> tf.keras.Model:
 
 
 class Taught(NamedTuple):
-    """What counts of what a teacher says: share of the loss and temperature of its probabilities (see `distillation_objective`), and what its text vectors count (see
-    `with_text_vectors`; 0: there are none)."""
+    """What counts of what a teacher says: share of the loss and temperature of its probabilities (see `distillation_objective`), what its text vectors count (see
+    `with_text_vectors`; 0: there are none), and whether the model's output ends with its distance to the teacher (see `with_distance`)."""
 
     share: float
     temperature: float
     vectors: float
+    distance: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ class Fitting:
             objective = distillation_objective(objective, counts, self.taught.share, self.taught.temperature)
             if self.taught.vectors:
                 objective = with_text_vectors(objective, self.spec.width, self.taught.vectors)
+            if self.taught.distance:
+                objective = with_distance(objective)
         shown = [TensorBoard(folder.tensorboard / self.name, histograms=self.settings.histograms), ShowProgress(self.name)]
         trainer = Trainer(self.settings, seed=config.seed, folder=folder.checkpoints / self.name, callbacks=[*self.callbacks, *shown])
         trained = trainer.fit(

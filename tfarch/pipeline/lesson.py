@@ -125,26 +125,29 @@ class JointLesson:
             begin += classes
         return Examples(self.labelled.tokens, targets, weights)
 
-    def taught(self, logits: np.ndarray) -> Examples:
+    def taught(self, logits: np.ndarray, unlabelled: Tokens | None = None) -> Examples:
         """With what a teacher says of every text, also where it lacks a label: targets float32 `[n, 2 * sum of classes]`, the labels' probabilities, zeros where there is none,
         and then the teacher's.
 
         Args:
-            logits: the teacher's `[n, sum of classes]`, over the temperature.
+            logits: the teacher's `[n, sum of classes]`, over the temperature; of these texts and after them of `unlabelled`.
+            unlabelled: texts beside them of which only the teacher says what they are.
         """
-        own, count = self.examples, logits.shape[1]
-        targets, weights, begin = np.zeros((len(own), 2 * count), np.float32), own.weights.copy(), 0
+        own, (rows, count) = self.examples, logits.shape
+        targets, weights, begin = np.zeros((rows, 2 * count), np.float32), np.zeros((rows, len(self.classes)), np.float32), 0
+        weights[: len(own)] = own.weights
         for number, (task, classes) in enumerate(self.classes.items()):
-            columns = slice(begin, begin + classes)
+            columns, without = slice(begin, begin + classes), np.arange(len(own), rows)
             if self.guesses is None:
                 known = np.flatnonzero(own.targets[:, number] >= 0)
                 targets[known, begin + own.targets[known, number]] = 1.0
-                weights[own.targets[:, number] < 0, number] = self.task_weights.get(task, 1.0) / LABELLED
+                without = np.concatenate([np.flatnonzero(own.targets[:, number] < 0), without])
             else:
-                targets[:, columns] = own.targets[:, columns]
+                targets[: len(own), columns] = own.targets[:, columns]
+            weights[without, number] = self.task_weights.get(task, 1.0) / LABELLED
             targets[:, count:][:, columns] = softmax(logits[:, columns])
             begin += classes
-        return Examples(own.tokens, targets, weights)
+        return Examples(own.tokens if unlabelled is None else Tokens.joined([own.tokens, unlabelled]), targets, weights)
 
     def __str__(self) -> str:
         return ", ".join(f"{lesson} for {task}" if task else str(lesson) for task, lesson in self.lessons.items())
@@ -210,8 +213,7 @@ def lesson_after(config: Config, prepared: Prepared, trained: TrainedClassifier,
         lesson = lesson._and(_names(config, prepared), np.arange(len(prepared.labels)))
     if not config.data.unlabelled:
         return lesson
-    texts = _unlabelled_texts(config, prepared)
-    tokens = tokenise(texts, prepared.start.tokeniser, config.data.max_length, cache)
+    tokens = unlabelled_tokens(config, prepared, cache)
     taken, guesses = surest(softmax(Forward(trained.build(stage))(tokens)), SHARE)
     return dataclasses.replace(lesson, counts=LABELLED * lesson.counts)._and(tokens.select(taken), guesses)
 
@@ -265,6 +267,15 @@ def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: 
     digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
     figures = {"source": Path(config.data.unlabelled).name, "texts": len(texts), "taken": len(taken), "sha256": digest}
     return dataclasses.replace(lesson, counts=counts)._and(tokens.select(taken), guesses, unknown[taken], unlabelled=figures)
+
+
+def unlabelled_tokens(config: Config, prepared: Prepared, cache: Path) -> Tokens:
+    """The texts without labels that `config` asks for.
+
+    Raises:
+        InputError: there are none.
+    """
+    return tokenise(_unlabelled_texts(config, prepared), prepared.start.tokeniser, config.data.max_length, cache)
 
 
 def _unlabelled_texts(config: Config, prepared: Prepared) -> Sequence[str]:

@@ -117,6 +117,16 @@ def with_text_vectors(objective: Objective, width: int, weight: float) -> Object
     return loss
 
 
+def with_distance(objective: Objective) -> Objective:
+    """An objective to which the distance to a teacher is added, the last column of the output; each of several tasks bears the same part of it."""
+
+    def loss(output: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        losses = objective(output[:, :-1], targets)
+        return losses + tf.cast(output[:, -1:], tf.float32) / tf.cast(tf.shape(losses)[1], tf.float32)
+
+    return loss
+
+
 def next_item_objective(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """Negative log-probability of what came next, among the items of the batch: `[1, rows, events]`."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=tf.cast(logits, tf.float32))
