@@ -111,7 +111,10 @@ def test_the_methods_that_can_be_asked_for_are_those_that_there_are():
         ("seed=0x_", "the value is not YAML: '0x_' is not a valid int"),
         ("train.freeze=" + "[" * 3000, "the value is not YAML: nested too deeply"),
         ("=5", "unknown setting ''"),
-        ("epochs=5", "unknown setting 'epochs'; known: compress, data, evaluate, export, label_errors, model, out_of_scope, seed, train"),
+        (
+            "epochs=5",
+            "unknown setting 'epochs'; known: compress, data, evaluate, export, gate, label_errors, model, out_of_scope, seed, train",
+        ),
         ("train.epoch=5", "unknown setting 'train.epoch'; known: train.accumulate, "),
         ("train=5", "train takes settings, not 5"),
         ("train.epochs.x=5", "train.epochs={'x': 5}: expected int"),

@@ -152,6 +152,30 @@ class EvaluateConfig:
     latency_texts: int = option(200, "texts of the latency measurement, one at a time", least=1)
     latency_repeats: int = option(3, "passes over them, after one warm-up pass", least=1)
     bins: int = option(15, "bins of the calibration error", least=1)
+    typo_rows: int = option(300, "test rows on which it is measured what typos cost; 0: none", least=0)
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """Bounds that the file which ships must keep on the test rows: where one does not hold, run, compress and evaluate write the report and end with exit code 1.
+
+    A loss is against the float32 file of the trained model. What has no value is not asked for.
+    """
+
+    accuracy: float | None = option(None, "least accuracy, 0 to 1", least=0, most=1)
+    accuracy_loss: float | None = option(None, "most accuracy that is lost; 0.005 is half a point", least=-1, most=1)
+    class_loss: float | None = option(None, "most recall that a class of 20 test rows or more loses", least=-1, most=1)
+    slice_loss: float | None = option(None, "most accuracy that short, middling or long texts or rare classes lose", least=-1, most=1)
+    flips: float | None = option(None, "largest share of the rows whose answer was right and no longer is", least=0, most=1)
+    typo_loss: float | None = option(None, "most accuracy that typos cost it beyond what they cost the float32 file", least=-1, most=1)
+    ece: float | None = option(None, "largest expected calibration error", least=0, most=1)
+    auroc_loss: float | None = option(None, "most that the AUROC of out-of-scope rows loses", least=-1, most=1)
+    megabytes: float | None = option(None, "largest file, in millions of bytes", least=0)
+    latency: float | None = option(
+        None,
+        "largest median time of a text, as a share of the trained model's dynamic int8 file's, at the first of evaluate.threads",
+        least=0,
+    )
 
 
 @dataclass(frozen=True)
@@ -175,4 +199,5 @@ class Config(Settings):
     out_of_scope: OutOfScopeConfig = field(default_factory=OutOfScopeConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
     seed: int = option(0, "seed of splits, initial weights, order and dropout", least=0, most=2**32 - 1)

@@ -163,6 +163,9 @@ def from_values(
     if missing:
         raise InputError(f"{prefix.rstrip('.') or cls.__name__} lacks {', '.join(missing)}", **place)
     checked = {k: check_value(hints[k], v, prefix + k, file, (lines or {}).get(prefix + k)) for k, v in values.items()}
+    for key, value in checked.items():
+        if "least" in known[key].metadata:
+            _check_bounds(known[key].metadata, value, prefix + key, file, (lines or {}).get(prefix + key))
     return cls(**checked)
 
 
@@ -226,11 +229,16 @@ def check_value(hint: Any, value: Any, name: str, file=None, line: int | None = 
 
 
 def _check_bounds(metadata: Mapping[str, Any], value: Any, name: str, file, line: int | None) -> None:
+    """`value` lies within the bounds of its `option`.
+
+    Raises:
+        InputError: it does not; says what was expected.
+    """
     least, most = metadata["least"], metadata["most"]
     if least is None:
         return
     for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]:
-        if not least <= each <= (math.inf if most is None else most):
+        if each is not None and not least <= each <= (math.inf if most is None else most):
             expected = f"{least} or more" if most is None else f"{least} to {most}"
             raise InputError(f"{name}={value!r}: expected {expected}", file=file, line=line)
 

@@ -186,3 +186,19 @@ def test_what_cannot_be_slimmed_is_refused_before_any_training(tmp_path, model, 
     with pytest.raises(InputError, match=message):
         tfarch.run(tmp_path / "rows.csv", tmp_path / "run", settings={"model": model, "compress": {"recipe": str(tmp_path / "mine.yaml")}})
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_bound_that_a_recipe_promises_and_does_not_keep_ends_with_1_and_is_in_the_report(folders, tmp_path):
+    (tmp_path / "promise.yaml").write_text(
+        "version: 1\nname: promise\nstages:\n  - {kind: quantisation_aware}\nbounds: {megabytes: 0.001, flips: 1.0}\n", encoding="utf-8"
+    )
+    answer = call("compress", "--recipe", tmp_path / "promise.yaml", "--from", folders[0], "--out", tmp_path / "out")
+    assert answer.code == 1
+    assert answer.err.splitlines()[-1].startswith("error: gate.megabytes: 0.")
+    report = report_of(tmp_path / "out")
+    assert [(row["bound"], row["holds"]) for row in report["gate"]] == [("megabytes", False), ("flips", True)]
+    assert report["cost"]["against"] == "float32"
+    assert report["cost"]["rows"] == 8
+    assert report["cost"]["typos"]["rows"] == 8
+    again = call("evaluate", "--out", tmp_path / "out", "--set", "gate.megabytes=5")
+    assert again.code == 0, again.err

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tfarch.config import GateConfig
 from tfarch.errors import InputError, unknown
 from tfarch.settings import from_values, option, read_yaml
 
@@ -104,16 +105,23 @@ Stage = Prune | QuantisationAware | Slim
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stages that follow one another, each starting from the weights that the one before left."""
+    """Stages that follow one another, each starting from the weights that the one before left; and what the file that they lead to promises to keep."""
 
     name: str
     description: str
     stages: tuple[Stage, ...]
+    bounds: GateConfig = field(default_factory=GateConfig)
     version: int = VERSION
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for YAML."""
-        return {**dataclasses.asdict(self), "stages": [{"kind": stage.kind, **dataclasses.asdict(stage)} for stage in self.stages]}
+        stages = [{"kind": stage.kind, **dataclasses.asdict(stage)} for stage in self.stages]
+        return {**dataclasses.asdict(self), "stages": stages, "bounds": self.stated}
+
+    @property
+    def stated(self) -> dict[str, float]:
+        """The bounds that it states."""
+        return {name: value for name, value in dataclasses.asdict(self.bounds).items() if value is not None}
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -135,7 +143,7 @@ def load_recipe(name: str) -> Recipe:
     else:
         raise unknown("recipe", name, shipped, mend="or a file that ends in .yaml")
     values, lines = read_yaml(file)
-    known = {"name", "description", "version", "stages"}
+    known = {"name", "description", "version", "stages", "bounds"}
     for key in values:
         if key not in known:
             raise unknown("setting", key, known, file=file, line=lines.get(key))
@@ -156,7 +164,8 @@ def load_recipe(name: str) -> Recipe:
         raise InputError(
             f"name={name!r}: files are named after it", file=file, line=lines.get("name"), mend="letters, digits, _ - . and not 'trained'"
         )
-    return Recipe(name, str(values.get("description", "")), tuple(stages))
+    bounds = from_values(GateConfig, values.get("bounds") or {}, file=file, lines=lines, prefix="bounds.")
+    return Recipe(name, str(values.get("description", "")), tuple(stages), bounds)
 
 
 def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Stage:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tfarch.evaluation.cost_section import cost, gate
 from tfarch.evaluation.figures import (
     ABSENT,
     ACCURACY,
@@ -307,6 +308,8 @@ SECTIONS = (
     Section("confusions", "Confusions", confused),
     Section("errors", "Surest errors", errors),
     Section("training", "Training", training, of_task=False),
+    Section("cost", "What it costs against float32", cost),
+    Section("gate", "Bounds", gate, of_task=False),
     Section("recipe", "What the recipe did", recipes, of_task=False),
     Section("rows", "Training rows", fewer_rows),
     Section("data", "Data", data),

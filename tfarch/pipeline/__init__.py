@@ -211,7 +211,9 @@ def _export_and_evaluate(config: Config, tasks, trained, folder: RunFolder, app:
 
 
 def _gated(config: Config, report: dict[str, Any]) -> dict[str, Any]:
+    from tfarch.evaluation.gate import require_gate
     from tfarch.export.parity import require_parity
 
     require_parity(report["parity"], report["variants"], config.export.agreement_bound)
+    require_gate(report["gate"])
     return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import operator
 import zlib
@@ -17,6 +18,8 @@ from tfarch.config import Config
 from tfarch.data.batches import plan_in_order
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.board import write_board
+from tfarch.evaluation.figures import REFERENCE
+from tfarch.evaluation.gate import asked_for, gate
 from tfarch.evaluation.html import render_html
 from tfarch.evaluation.latency import measure_in_turn
 from tfarch.evaluation.machine import describe, usable_cores
@@ -60,10 +63,12 @@ def evaluate(
     latency = _latency(config, tasks, trained, files, folder)
     shipped = next(each for each in files if each.ships)
     variants = [_variant(config, tasks, trained, each, files, answers, latency, folder) for each in files]
-    network, stages = network_of(trained.any, shipped, folder, usable_cores()), trained.any.stages
+    whole = next(each for each in files if each.name == REFERENCE)
+    networks = {each.name: network_of(trained.any, each, folder, usable_cores()) for each in (shipped, whole)}
+    stages = trained.any.stages
     found = {
         task: {
-            **sections(config, task, prepared, trained.tasks[task], shipped, answers[task], network),
+            **sections(config, task, prepared, trained.tasks[task], shipped, answers[task], networks),
             **_label_errors(prepared, folder.of_task(task)),
         }
         for task, prepared in tasks.items()
@@ -92,6 +97,8 @@ def evaluate(
         "config": config.as_dict(),
         "command": command,
     }
+    promised = stages[-1].figures.get("recipe", {}).get("bounds", {})
+    report["gate"] = gate(report, asked_for(dataclasses.asdict(config.gate), promised))
     report = write_report(folder, {**report, **fewer_rows.found(folder, config, report)})
     bundle = read_bundle(folder.bundle, verify=False)
     update_bundle(folder.bundle, {}, {CARD: render_model_card(report, bundle.description)})

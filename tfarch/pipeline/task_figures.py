@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from tfarch.config import Config
 from tfarch.data.check import shortened
 from tfarch.evaluation.calibration import reliability
 from tfarch.evaluation.confusion import confused_pairs, confusions, worst
+from tfarch.evaluation.cost import cost, typos
 from tfarch.evaluation.figures import REFERENCE
 from tfarch.evaluation.metrics import classification_metrics, paired_test
 from tfarch.evaluation.out_of_scope import Answers
@@ -38,12 +41,13 @@ def sections(
     trained: TrainedClassifier,
     shipped: Exported,
     answers: Mapping[str, Answers],
-    network: Network,
+    networks: Mapping[str, Network],
 ) -> dict[str, Any]:
-    """The report's sections on this task, of the file that ships, which `network` runs.
+    """The report's sections on this task, of the file that ships.
 
     Args:
         answers: of each file for the test rows.
+        networks: that run the file that ships and the float32 file of the trained model.
     """
     test, labels = prepared.test, trained.labels
     stage = trained.stage(shipped.stage)
@@ -62,9 +66,35 @@ def sections(
         },
         "confusions": confusions(chosen, test.targets, labels, shown),
         "confused_pairs": confused_pairs(chosen, test.targets, labels, shown),
-        "worst": _explained(surest, Classifier(network, labels, output=output_of(task))),
+        "worst": _explained(surest, Classifier(networks[shipped.name], labels, output=output_of(task))),
         "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
+        **_cost(config, task, prepared, labels, shipped, answers, networks),
     }
+
+
+def _cost(
+    config: Config,
+    task: str,
+    prepared: Prepared,
+    labels: tuple[str, ...],
+    shipped: Exported,
+    answers: Mapping[str, Answers],
+    networks: Mapping[str, Network],
+) -> dict[str, Any]:
+    """The report's section `cost`: of the file that ships against the float32 file of the trained model, where it is another one."""
+    test, rows = prepared.test.in_scope, prepared.test.targets >= 0
+    if shipped.name == REFERENCE or not len(test.texts):
+        return {}
+    given, reference = (answers[name].probabilities[rows] for name in (shipped.name, REFERENCE))
+    shown = [shortened(text) for text in test.texts]
+    found = cost(given, reference, test.targets, labels, shown, np.bincount(prepared.train.targets, minlength=len(labels)))
+    if config.evaluate.typo_rows:
+        say("asking again with typos")
+        models = [
+            lambda texts, network=networks[name]: network.of_texts(texts, (output_of(task),))[0] for name in (shipped.name, REFERENCE)
+        ]
+        found["typos"] = typos(*models, test.texts, test.targets, rows=config.evaluate.typo_rows, seed=config.seed)
+    return {"cost": {"against": REFERENCE, **found}}
 
 
 def variant_figures(

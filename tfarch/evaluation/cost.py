@@ -1,0 +1,101 @@
+"""What a file costs against another one on the same rows: answers that flip, by class, by slice, and under typos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfarch.evaluation.typos import with_typo
+
+FLIPS = 20  # that are shown, of those that lose a right answer
+FEWEST = 20  # test rows of a class or slice from which on a loss of it is looked at
+_RARE = 0.25  # share of the classes that are called rare: those with the fewest training rows
+_SHORT, _LONG = 1 / 3, 2 / 3  # of the rows, by length
+
+Model = Callable[[Sequence[str]], np.ndarray]
+
+
+def cost(
+    given: np.ndarray,
+    reference: np.ndarray,
+    targets: np.ndarray,
+    labels: Sequence[str],
+    texts: Sequence[str],
+    train_rows: np.ndarray,
+) -> dict[str, Any]:
+    """Of the n rows in scope.
+
+    Args:
+        given, reference: class probabilities `[n, classes]` of the file and of the one that it is held against.
+        targets: class numbers `[n]`.
+        train_rows: of each class, how many it was trained on, `[classes]`.
+
+    Returns:
+        `flips`: how many rows it answers otherwise, of which right answers are `lost` or `gained`, and examples of those lost, the surest of the reference first;
+        `classes` and `slices`: name, rows, accuracy (of a class: recall) and that of the reference.
+    """
+    answered, before = given.argmax(axis=1), reference.argmax(axis=1)
+    right, right_before = answered == targets, before == targets
+    lost = np.flatnonzero(right_before & ~right)
+    surest = lost[np.argsort(-reference[lost, before[lost]], kind="stable")][:FLIPS]
+    lengths = np.array([len(text) for text in texts])
+    short, long = (int(np.quantile(lengths, share)) for share in (_SHORT, _LONG)) if len(texts) else (0, 0)
+    rare = np.argsort(train_rows, kind="stable")[: max(1, round(_RARE * len(labels)))]
+    parts = {
+        f"up to {short} characters": lengths <= short,
+        f"{short + 1} to {long} characters": (lengths > short) & (lengths <= long),
+        f"over {long} characters": lengths > long,
+        f"the {len(rare)} classes with the fewest training rows": np.isin(targets, rare),
+    }
+    return {
+        "rows": len(targets),
+        "accuracy": _share(right),
+        "reference_accuracy": _share(right_before),
+        "flips": {
+            "count": int((answered != before).sum()),
+            "lost": len(lost),
+            "gained": int((right & ~right_before).sum()),
+            "examples": [
+                {
+                    "text": texts[row],
+                    "label": labels[targets[row]],
+                    "predicted": labels[answered[row]],
+                    "probability": float(given[row].max()),
+                }
+                for row in surest
+            ],
+        },
+        "classes": _parts({label: targets == number for number, label in enumerate(labels)}, right, right_before),
+        "slices": _parts(parts, right, right_before),
+    }
+
+
+def typos(model: Model, reference: Model, texts: Sequence[str], targets: np.ndarray, *, rows: int, seed: int) -> dict[str, Any]:
+    """Accuracies with and without a typo in each text, on at most so many rows, drawn by the seed.
+
+    Args:
+        model, reference: give class probabilities `[n, classes]` of texts.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(texts))[:rows]
+    clean = [texts[row] for row in chosen]
+    slipped = [with_typo(text, rng) for text in clean]
+    found: dict[str, Any] = {"rows": len(chosen)}
+    for name, each in (("", model), ("reference_", reference)):
+        for kind, asked in (("clean", clean), ("typos", slipped)):
+            found[f"{name}{kind}"] = _share(each(asked).argmax(axis=1) == targets[chosen])
+    return found
+
+
+def _parts(parts: dict[str, np.ndarray], right: np.ndarray, right_before: np.ndarray) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "rows": int(part.sum()), "accuracy": _share(right[part]), "reference_accuracy": _share(right_before[part])}
+        for name, part in parts.items()
+        if part.any()
+    ]
+
+
+def _share(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else 0.0
