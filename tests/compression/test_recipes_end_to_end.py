@@ -196,7 +196,7 @@ def test_a_bound_that_a_recipe_promises_and_does_not_keep_ends_with_1_and_is_in_
     assert answer.code == 1
     assert answer.err.splitlines()[-1].startswith("error: gate.megabytes: 0.")
     report = report_of(tmp_path / "out")
-    assert [(row["bound"], row["holds"]) for row in report["gate"]] == [("megabytes", False), ("flips", True)]
+    assert {row["bound"]: row["holds"] for row in report["gate"]} == {"megabytes": False, "flips": True}
     assert report["cost"]["against"] == "float32"
     assert report["cost"]["rows"] == 8
     assert report["cost"]["typos"]["rows"] == 8

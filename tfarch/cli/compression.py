@@ -1,23 +1,41 @@
-"""`python -m tfarch.compression`: the recipes that there are, and what any TFLite file costs."""
+"""`python -m tfarch.compression`: the recipes that there are, a recipe for a model of one's own, and what any TFLite file costs."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tfarch.cli import answered
+from tfarch.errors import InputError
 
 LENGTHS, THREADS, REPEATS = (16, 64), (1, 2), 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tfarch.compression", description="Recipes, and what a TFLite file costs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tfarch.compression", description="Recipes, for models of your own too, and what a TFLite file costs."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     told = "list the recipes that come with tfarch; an app's verbs `compress --recipe NAME` and `run --recipe NAME` apply them"
     _shared(verbs.add_parser("recipes", help="list the recipes that come with tfarch", description=told))
+    applies = "apply a recipe to a functional tf_keras model of your own, export and measure what it leaves"
+    own = verbs.add_parser("compress", help=applies, description=applies)
+    own.add_argument("model", metavar="MODEL", help="a .keras or .h5 file, or a Keras SavedModel")
+    own.add_argument("--recipe", required=True, metavar="NAME|FILE", help="see `recipes`")
+    own.add_argument("--out", required=True, metavar="DIR", help="folder for the files and the report")
+    own.add_argument(
+        "--data", required=True, metavar="FILE.npz", help="training rows: the model's inputs by name (of one input also x), and y"
+    )
+    own.add_argument("--test", metavar="FILE.npz", help="rows to measure on (default: a fifth of --data, drawn by the seed)")
+    own.add_argument("--batch-size", type=_count, default=32, metavar="N", help="rows of an update (default 32)")
+    own.add_argument("--seed", type=int, default=0, metavar="N", help="of the split and of the order of the rows (default 0)")
+    _shared(own)
     costs = "latency, memory, bytes and delegated operators of any TFLite file"
     own = verbs.add_parser("benchmark", help=costs, description=costs)
     own.add_argument("file", metavar="FILE")
@@ -34,16 +52,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     own.add_argument("--repeats", type=_count, default=REPEATS, metavar="N", help=f"timed passes of ten calls (default {REPEATS})")
     _shared(own)
-    return answered(parser, arguments, _work)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return answered(parser, given, lambda options: _work(options, shlex.join(["python", "-m", "tfarch.compression", *given])))
 
 
-def _work(options: argparse.Namespace) -> int:
-    found = _recipes() if options.verb == "recipes" else _benchmark(options)
-    if options.json:
-        print(json.dumps(found, ensure_ascii=False))
-    else:
-        print(_recipes_text(found) if options.verb == "recipes" else _benchmark_text(found))
+def _work(options: argparse.Namespace, command: str) -> int:
+    find, show = {
+        "recipes": (_recipes, _recipes_text),
+        "compress": (lambda: _compress(options, command), _report_text),
+        "benchmark": (lambda: _benchmark(options), _benchmark_text),
+    }[options.verb]
+    found = find()
+    print(json.dumps(found, ensure_ascii=False) if options.json else show(found))
     return 0
+
+
+def _compress(options: argparse.Namespace, command: str) -> dict[str, Any]:
+    place = Path(options.model)
+    if (place / "bundle.json").is_file() or (place / "config.yaml").is_file():
+        raise InputError("is of an app's run", file=place, mend="python -m apps.APP compress --recipe NAME --from RUN")
+    from tfarch import pipeline
+
+    pipeline.start_tensorflow()
+    from tfarch.compression.recipe import load_recipe
+    from tfarch.pipeline import model_job
+
+    recipe, model = load_recipe(options.recipe), model_job.load_model(place)
+    rows = model_job.read_rows(options.data, model)
+    test = None if options.test is None else model_job.read_rows(options.test, model)
+    settings = {"test": test, "batch_size": options.batch_size, "seed": options.seed, "name": place.stem, "command": command}
+    return model_job.compress_model(model, recipe, rows, options.out, **settings)
+
+
+def _report_text(report: dict[str, Any]) -> str:
+    from tfarch.evaluation.terminal import variants_table
+
+    return variants_table(report)
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:

@@ -14,11 +14,10 @@ import tensorflow_model_optimization as tfmot
 
 from tfarch.compression.pruning import chosen_layers
 from tfarch.compression.recipe import QuantisationAware
-from tfarch.models import layers as own_layers
+from tfarch.models.layers import gelu_tanh
 
 _quantisation = tfmot.quantization.keras
-_OWN = {name: each for name, each in vars(own_layers).items() if isinstance(each, type) and issubclass(each, tf.keras.layers.Layer)}
-_OWN["gelu_tanh"] = own_layers.gelu_tanh
+_Transformer = _quantisation.graph_transformations.model_transformer.ModelTransformer
 
 
 @tf.custom_gradient
@@ -68,6 +67,17 @@ class KernelPerChannel(_quantisation.QuantizeConfig):
         return {}
 
 
+class _AsItIs(_quantisation.default_8bit.Default8BitQuantizeScheme):
+    """TF-MOT's scheme without its changes of the graph: by itself it would round a model's float inputs and its batch norms' sums too."""
+
+    def get_layout_transformer(self):
+        return self
+
+    def apply(self, model, layer_quantize_map):
+        # Without transforms too it builds the layers anew, by which weights have their plain names.
+        return _Transformer(model, [], set(layer_quantize_map), layer_quantize_map).transform()
+
+
 def with_quantisation(model: tf.keras.Model, stage: QuantisationAware) -> tf.keras.Model:
     """A copy of `model` whose chosen `Dense` kernels are rounded in the forward pass, see `rounded`."""
     chosen = set(chosen_layers(model, stage.layers))
@@ -77,9 +87,10 @@ def with_quantisation(model: tf.keras.Model, stage: QuantisationAware) -> tf.ker
             return layer
         return _quantisation.quantize_annotate_layer(layer, KernelPerChannel())
 
-    with _quantisation.quantize_scope({**_OWN, "KernelPerChannel": KernelPerChannel}):
+    known = {type(layer).__name__: type(layer) for layer in model.layers}
+    with _quantisation.quantize_scope({**known, "gelu_tanh": gelu_tanh, "KernelPerChannel": KernelPerChannel}):
         annotated = tf.keras.models.clone_model(model, clone_function=annotate)
-        return _quantisation.quantize_apply(annotated)
+        return _quantisation.quantize_apply(annotated, scheme=_AsItIs())
 
 
 def weights_of_quantised(model: tf.keras.Model) -> dict[str, np.ndarray]:

@@ -165,8 +165,9 @@ class Sparsify(Callback):
         block, whole, worth = self.stage.block, {}, {}
         for name, kernel in self._kernels.items():
             whole[name] = kernel.numpy() + self._out[name].numpy()
-            squares = self.stage.criterion == "magnitude"
-            worth[name] = block_sums(whole[name] ** 2, block) if squares else self._worth[name].numpy()
+            squares = block_sums(whole[name] ** 2, block)
+            told = squares if self.stage.criterion == "magnitude" else self._worth[name].numpy()
+            worth[name] = np.where(squares == 0.0, -np.inf, told)  # zeros of an earlier stage are the first of those that are asked for
         if self.stage.n_of_m:
             masks = [kept_of_each(each, *self.stage.n_of_m) for each in worth.values()]
         else:

@@ -58,6 +58,7 @@ def variant_columns(variants: Sequence[Mapping[str, Any]]) -> list[Column]:
         Column("zeros", "%", ("sparsity",), 100, digits=1),
         ACCURACY,
         MACRO_F1,
+        Column("mean squared error", "", ("metrics", "mse"), digits=4, short="MSE"),
         Column("ECE", "", ("metrics", "ece"), digits=3),
         Column("NLL", "", ("metrics", "nll"), digits=3, narrow=False),
         Column("accuracy in scope, rejecting", "%", ("metrics", "in_scope_accuracy"), 100, narrow=False),

@@ -11,7 +11,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ def benchmark(file: str | Path, *, lengths: Sequence[int] = (16, 64), threads: S
         "latency_ms": {f"threads_{count}": {str(length): found[f"{count} {length}"] for length in lengths} for count in threads},
         "machine": describe(),
     }
+
+
+def in_turn(files: Mapping[str, Path], *, length: int = 64, threads: int = 1, repeats: int = 20) -> dict[str, dict[str, Any]]:
+    """Latencies of several files by their names, their passes alternating: `{name: {"threads_1": {"p50", ...}}}`; see `benchmark`."""
+    runs = {name: _Opened(file, length, threads).run for name, file in files.items()}
+    return {name: {f"threads_{threads}": found} for name, found in measure_in_turn(runs, [""] * CALLS, repeats, warmup=3).items()}
 
 
 def _read(file: Path) -> bytes:

@@ -331,7 +331,7 @@ def _variant_row(row: Report, columns: Sequence, best: Mapping, chosen: bool) ->
 def _best(column, rows: Sequence[Report]) -> str | None:
     """The best figure of a column as written; None where all are equal or there is no better and worse."""
     high = {"accuracy", "macro_f1", "in_scope_accuracy", "oos_recall", "oos_auroc"}
-    low = {"bytes", "gzip_bytes", "ece", "nll", "p50", "p95"}
+    low = {"bytes", "gzip_bytes", "ece", "nll", "mse", "p50", "p95"}
     values = [value for row in rows if (value := column.value(row)) is not None]
     if column.path[-1] not in high | low or len({f"{value:.{column.digits}f}" for value in values}) < 2:
         return None
