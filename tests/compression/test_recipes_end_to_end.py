@@ -153,6 +153,8 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert slim["vocabulary"] == len(vocabulary) < len(whole)
     assert set(vocabulary) < set(whole)
     weights = {name: load_weights(tmp_path / "run" / "checkpoints" / f"{name}.safetensors") for name in ("trained", "thin")}
+    positions = {name: len(each["position_embedding/embeddings"]) for name, each in weights.items()}
+    assert positions["thin"] == 64 < positions["trained"]  # as many as the longest text that is read has tokens
     sizes = {name: sum(value.size for key, value in each.items() if key.startswith("layer_")) for name, each in weights.items()}
     assert sizes["thin"] < 0.5 * sizes["trained"]  # two of three layers, half of each
     assert report["model"]["parameters"] == sum(value.size for value in weights["thin"].values())

@@ -178,6 +178,7 @@ class _Work:
             model = Model(spec, trimmed_weights(model.weights, kept), trimmed(model.tokeniser, kept))
         left: dict[str, Any] = {"vocabulary": model.spec.vocabulary}
         if isinstance(model.spec, EncoderSpec):
+            model = _with_positions(model, self.config.data.max_length)
             left |= {"layers": model.spec.layers, "heads": list(model.spec.heads), "neurons": list(model.spec.feed_forward)}
         say("left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
         found, figures = self._fit(name, stage, model, callbacks=_held(model.weights))
@@ -300,6 +301,13 @@ def _lessons_after(config: Config, tasks: Tasks, trained: TrainedModel, folder: 
 
 def _slimmed(model: Model, kept: Kept) -> Model:
     return dataclasses.replace(model, spec=slimmed_spec(model.spec, kept), weights=slimmed(model.spec, model.weights, kept))
+
+
+def _with_positions(model: Model, most: int) -> Model:
+    """Without the positions that no text reaches, as texts are cut at so many tokens."""
+    name = "position_embedding/embeddings"
+    kept = model.weights[name][:most]
+    return dataclasses.replace(model, spec=dataclasses.replace(model.spec, positions=len(kept)), weights={**model.weights, name: kept})
 
 
 def _held(weights: Weights) -> Sequence[Callback]:
