@@ -103,6 +103,28 @@ def test_a_model_is_pruned_taught_quantised_exported_and_measured(kind, tmp_path
     assert "half_dynamic_int8" in shown
 
 
+@pytest.mark.parametrize("criterion", ["magnitude", "information"])
+def test_a_slimmed_model_has_fewer_units_and_a_smaller_file_and_still_knows(criterion, tmp_path, capsys):
+    model, rows = written("yes or no", tmp_path)
+    stage = f"{{kind: slim, neurons: 0.25, least_neurons: 8, multiple: 4, criterion: {criterion}, learning_rate: 0.003, epochs: 3}}"
+    (tmp_path / "thin.yaml").write_text(f"version: 1\nstages:\n  - {stage}\n  - {{kind: quantisation_aware}}\n", encoding="utf-8")
+    out = tmp_path / "out"
+    asked = ["compress", str(model), "--data", str(rows), "--recipe", str(tmp_path / "thin.yaml"), "--out", str(out), "--json"]
+    assert main(asked) == 0
+    report = json.loads(capsys.readouterr().out)
+    units = report["compression"][0]["stages"][0]["units"]
+    assert len(units) == 2
+    assert 32 <= sum(units.values()) <= 32 + 2 * 4
+    assert all(count % 4 == 0 for count in units.values())
+    left = tf.keras.models.load_model(out / "model.keras", compile=False)
+    assert {layer.name: layer.units for layer in left.layers if layer.name in units} == units
+    variants = {each["name"]: each for each in report["variants"]}
+    assert variants["thin_float32"]["bytes"] < 0.6 * variants["float32"]["bytes"]
+    assert variants["thin_dynamic_int8"]["metrics"]["accuracy"] > 0.9
+    told = next(iter(units.items()))
+    assert f"{told[1]} units of {told[0]}" in (out / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_shipped_recipes_and_rows_of_ones_own_to_test_on(tmp_path, capsys):
     model, rows = written("classes", tmp_path)
     asked = ["compress", str(model), "--data", str(rows), "--test", str(rows), "--recipe", "qat", "--out", str(tmp_path / "out")]
@@ -157,8 +179,9 @@ def test_rows_that_do_not_fit_are_told(own, tmp_path, arrays, message, capsys):
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
-        ("{kind: slim, neurons: 0.5}", "stages.0: slim takes apart tfarch's own encoder"),
-        ("{kind: prune, hidden_states: 1.0}", "stages.0.hidden_states: such states are of tfarch's own encoder"),
+        ("{kind: slim, vocabulary: 100}", "stages.0.vocabulary: that is for tfarch's own encoder"),
+        ("{kind: slim, heads: 0.5}", "stages.0.heads: that is for tfarch's own encoder"),
+        ("{kind: prune, hidden_states: 1.0}", "stages.0.hidden_states: that is for tfarch's own encoder"),
         ("{kind: prune, layers: [encoder_*]}", r"no layer matches encoder_\*"),
     ],
 )

@@ -59,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace, command: str) -> int:
     find, show = {
         "recipes": (_recipes, _recipes_text),
-        "compress": (lambda: _compress(options, command), _report_text),
+        "compress": (
+            lambda: _compress(options, command),
+            lambda report: f"{_report_text(report)}\nIn {options.out}: report.html, model.keras, variants/",
+        ),
         "benchmark": (lambda: _benchmark(options), _benchmark_text),
     }[options.verb]
     found = find()

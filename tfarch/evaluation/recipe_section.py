@@ -50,6 +50,8 @@ def _taught(settings: Report) -> str:
 
 def _left(stage: Report) -> str:
     """The structure that a stage of slimming leaves; of another stage nothing is told, as it changes none."""
+    if "units" in stage:
+        return "; ".join(f"{count} units of {layer}" for layer, count in stage["units"].items())
     if "vocabulary" not in stage:
         return ""
     told = [f"{stage['vocabulary']:,} pieces"]

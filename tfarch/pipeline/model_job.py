@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from tfarch.compression.dense_units import by_magnitude, by_slopes, chains, without_units
+from tfarch.compression.importance import best
 from tfarch.compression.pruning import (
     HoldZeros,
     UpdatePruningStep,
@@ -41,6 +43,7 @@ from tfarch.export.linter import examine
 from tfarch.export.tflite import Converter
 from tfarch.models.weights import get_weights, set_weights
 from tfarch.pipeline.evaluation_job import write_report
+from tfarch.pipeline.prepare import some_rows
 from tfarch.progress import say
 from tfarch.quiet import quiet
 from tfarch.run_folder import RunFolder, now
@@ -171,7 +174,8 @@ def compress_model(
 
     Args:
         model: see `functional`. It stays as it is.
-        recipe: of stages `prune` and `quantisation_aware`; `slim` and learning from inner states know tfarch's own encoder alone.
+        recipe: `prune` and `quantisation_aware` work on `Dense` layers, `slim` takes units out of them (`neurons`; see `tfarch.compression.dense_units`); layers, heads, vocabulary
+            and learning from inner states are for tfarch's own encoder.
         test: rows that it is measured on; None: a fifth of `rows`, drawn by the seed.
 
     Returns:
@@ -189,19 +193,19 @@ def compress_model(
         rows, test = rows.select(order[held:]), rows.select(order[:held])
     with RunFolder(out).locked() as folder:
         work = _Work(model, kind_of(model, rows.targets), rows, test, folder, batch_size, seed)
-        weights, stages = get_weights(model), []
+        left, stages = model, []
         for number, stage in enumerate(recipe.stages, 1):
             say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
-            weights, figures = work.apply(f"{recipe.name}-{number}-{stage.kind}", stage, weights)
-            stages.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(weights, ("*",)), **figures})
-        models = {"": model, f"{recipe.name}_": work.built(weights)}
+            left, figures = work.apply(f"{recipe.name}-{number}-{stage.kind}", stage, left)
+            stages.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(get_weights(left), ("*",)), **figures})
+        models = {"": model, f"{recipe.name}_": left}
         report = {
             "app": "tfarch.compression",
             "task": work.kind,
             "name": name or model.name,
             "created": now(),
             "data": {"name": name or model.name, "train": len(rows), "test": len(test)},
-            "model": {"structure": model.name, "parameters": model.count_params()},
+            "model": {"structure": model.name, "parameters": left.count_params()},
             "compression": [{"name": recipe.name, "recipe": recipe.as_dict(), "stages": stages}],
             **work.measured(models),
             "machine": describe(),
@@ -210,27 +214,28 @@ def compress_model(
         }
         report["gate"] = gate(report, recipe.stated)
         write_report(folder, report)
-        models[f"{recipe.name}_"].save(folder.path / MODEL)
+        left.save(folder.path / MODEL)
         require_gate(report["gate"])
     return report
 
 
 def _require_usable(recipe: Recipe, model: tf.keras.Model) -> None:
     for number, stage in enumerate(recipe.stages):
-        if isinstance(stage, Slim):
-            raise InputError(f"stages.{number}: slim takes apart tfarch's own encoder; this model is another")
-        inner = [each for each in ("text_vectors", "hidden_states", "relations") if getattr(stage, each)]
-        if inner:
-            raise InputError(f"stages.{number}.{inner[0]}: such states are of tfarch's own encoder; this model is another")
-        _chosen(stage, model)
+        own = [each for each in ("text_vectors", "hidden_states", "relations", "keep_layers", "vocabulary") if getattr(stage, each, None)]
+        own += ["heads"] if getattr(stage, "heads", 1.0) < 1.0 else []
+        if own:
+            raise InputError(f"stages.{number}.{own[0]}: that is for tfarch's own encoder; this model is another")
+        if not isinstance(stage, Slim):
+            _chosen(stage, model)
+        elif not chains(model):
+            raise InputError(f"stages.{number}: no Dense layer of this model is read by Dense layers alone, so none can lose units")
 
 
 def _chosen(stage: Prune | QuantisationAware, model: tf.keras.Model) -> list[str]:
-    """Patterns of the layers that a stage works on; by default all but the one that gives the output."""
+    """Patterns of the layers that a stage works on; of `prune` by default all but the one that gives the output."""
     if stage.layers == type(stage)().layers and isinstance(stage, Prune):
-        dense = [layer.name for layer in model.layers if isinstance(layer, tf.keras.layers.Dense)]
-        last = model.output_names[0]
-        return [each for each in dense if each != last] or chosen_layers(model, ["*"])
+        dense, last = chosen_layers(model, ["*"]), model.output_names[0]
+        return [each for each in dense if each != last] or dense
     return chosen_layers(model, stage.layers)
 
 
@@ -244,35 +249,49 @@ class _Work:
     batch_size: int
     seed: int
 
-    def built(self, weights: Mapping[str, np.ndarray]) -> tf.keras.Model:
-        """The plain model with these weights."""
-        plain = tf.keras.models.clone_model(self.model)
-        set_weights(plain, weights)
-        return plain
-
-    def apply(self, name: str, stage: Prune | QuantisationAware, weights: Mapping[str, np.ndarray]):
-        """The weights that a stage leaves, and its figures."""
-        layers = _chosen(stage, self.model)
-        stage = dataclasses.replace(stage, layers=layers)
-        masks = zero_masks(dict(weights))
+    def apply(self, name: str, stage: Training, model: tf.keras.Model) -> tuple[tf.keras.Model, dict[str, Any]]:
+        """The plain model that a stage leaves, and its figures."""
+        masks = zero_masks(get_weights(model))
         held = [HoldZeros(masks)] if masks else []
+        if isinstance(stage, Slim):
+            return self._slim(name, stage, model)
+        layers = _chosen(stage, model)
+        stage = dataclasses.replace(stage, layers=layers)
         if isinstance(stage, QuantisationAware):
-            found, figures = self._fit(name, stage, weights, lambda plain: with_quantisation(plain, stage), held)
-            return weights_of_quantised(found), figures
+            found, figures = self._fit(name, stage, model, lambda plain: with_quantisation(plain, stage), held)
+            return _with(model, weights_of_quantised(found)), figures
         if not stage.through_tfmot:
             sparsify = Sparsify(stage, [f"{each}/kernel" for each in layers])
-            found, figures = self._fit(name, stage, weights, lambda plain: plain, [sparsify, *held])
-            return get_weights(found), figures
+            found, figures = self._fit(name, stage, model, lambda plain: plain, [sparsify, *held])
+            return _with(model, get_weights(found)), figures
         steps = stage.epochs * len(plan_epoch(self.rows.inputs.lengths, self.batch_size, seed=self.seed, epoch=0))
         callbacks = [UpdatePruningStep(), *held]
-        found, figures = self._fit(name, stage, weights, lambda plain: with_pruning(plain, stage, steps), callbacks, plain=stripped)
-        return weights_of_pruned(found), figures
+        found, figures = self._fit(name, stage, model, lambda plain: with_pruning(plain, stage, steps), callbacks, plain=stripped)
+        return _with(model, weights_of_pruned(found)), figures
+
+    def _slim(self, name: str, stage: Slim, model: tf.keras.Model) -> tuple[tf.keras.Model, dict[str, Any]]:
+        found = chains(model)
+        if stage.criterion == "magnitude":
+            worth = by_magnitude(model, found)
+        else:
+            rows = self.rows.select(some_rows(len(self.rows), stage.texts, self.seed))
+            targets, parts = self._targets(rows), np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
+            batches = [(rows.inputs.padded(part, 1), targets[part]) for part in parts]
+            plain = dataclasses.replace(stage, distillation=0.0)
+            worth = by_slopes(model, found, batches, self._objective(plain), {"gradient": 1, "information": 2}[stage.criterion])
+        kept = best(worth, stage.neurons, across=stage.scope == "global", least=stage.least_neurons, multiple=stage.multiple)
+        model = without_units(model, found, kept)
+        units = {chain.name: int(mask.sum()) for chain, mask in zip(found, kept, strict=True)}
+        say("left: " + ", ".join(f"{count} units of {layer}" for layer, count in units.items()))
+        masks = zero_masks(get_weights(model))
+        fitted, figures = self._fit(name, stage, model, lambda plain: plain, [HoldZeros(masks)] if masks else [])
+        return _with(model, get_weights(fitted)), {"units": units, **figures}
 
     def _fit(
         self,
         name: str,
         stage: Training,
-        weights: Mapping[str, np.ndarray],
+        model: tf.keras.Model,
         wrap: Callable[[tf.keras.Model], tf.keras.Model],
         callbacks: list,
         plain: Callable[[tf.keras.Model], tf.keras.Model] = lambda wrapped: wrapped,
@@ -293,12 +312,13 @@ class _Work:
         shown = [TensorBoard(self.folder.tensorboard / name), ShowProgress(name)]
         trainer = Trainer(settings, seed=self.seed, folder=self.folder.checkpoints / name, callbacks=[*callbacks, *shown])
 
-        def evaluate(model: tf.keras.Model) -> dict[str, float]:
-            found = self._metrics(self._outputs(plain(model), self.test.inputs))
+        def evaluate(wrapped: tf.keras.Model) -> dict[str, float]:
+            found = self._metrics(self._outputs(plain(wrapped), self.test.inputs))
             return {f"test_{key}": value for key, value in found.items()}
 
+        weights = get_weights(model)
         fingerprint = _digest(weights, self.rows, stage)
-        trained = trainer.fit(lambda: wrap(self.built(weights)), self._objective(stage), examples, evaluate, fingerprint=fingerprint)
+        trained = trainer.fit(lambda: wrap(_with(model, weights)), self._objective(stage), examples, evaluate, fingerprint=fingerprint)
         return trained.model, trained.figures
 
     # What is asked
@@ -420,6 +440,13 @@ class _Work:
             batch = self.test.inputs.padded(np.arange(begin, min(begin + _BATCH, len(self.test))), 1)
             parts.append(next(iter(runner(**{f"input_{number}": each for number, each in enumerate(batch.values())}).values())))
         return np.concatenate(parts)
+
+
+def _with(model: tf.keras.Model, weights: Mapping[str, np.ndarray]) -> tf.keras.Model:
+    """A plain model of this structure with these weights."""
+    plain = tf.keras.models.clone_model(model)
+    set_weights(plain, weights)
+    return plain
 
 
 def _signature(model: tf.keras.Model):
