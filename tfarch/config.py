@@ -130,8 +130,13 @@ class OutOfScopeConfig:
 class ExportConfig:
     """Which files are made, and the bounds that they must keep."""
 
-    variants: list[str] = option(["float32", "float16", "dynamic_int8"], "TFLite variants of the trained model")
+    variants: list[str] = option(
+        ["float32", "float16", "dynamic_int8"], "TFLite variants of the trained model; static_int8 is for devices without floating point"
+    )
     ship: str = option("dynamic_int8", "variant that becomes bundle/model.tflite")
+    calibration: Literal["min_max", "percentile", "mse"] = option(
+        "mse", "what fixes the ranges of activations in static_int8 files: all that was seen, all but the tails, or the least square error"
+    )
     # Off: a bundle may be read by people who may not read the training texts, and the run's folder has them for whoever works there.
     example_texts: bool = option(False, "training texts go into the bundle, so that predict --explain shows the nearest without the run")
     long_texts: bool = option(

@@ -204,3 +204,15 @@ def test_a_bound_that_a_recipe_promises_and_does_not_keep_ends_with_1_and_is_in_
     assert report["cost"]["typos"]["rows"] == 8
     again = call("evaluate", "--out", tmp_path / "out", "--set", "gate.megabytes=5")
     assert again.code == 0, again.err
+
+
+def test_a_static_int8_file_is_made_of_training_texts_and_measured(folders):
+    answer = call("export", "--out", folders[1], "--set", "export.variants=[float32,dynamic_int8,static_int8]", "--json")
+    assert answer.code == 0, answer.err
+    assert "static_int8.tflite" in " ".join(each["file"] for each in json.loads(answer.out))
+    answer = call("evaluate", "--out", folders[1])
+    assert answer.code == 0, answer.err
+    variants = variants_of(folders[1])
+    assert {"static_int8", "qat_static_int8"} <= set(variants)
+    assert variants["static_int8"]["parity"]["label_agreement"] >= 0.5
+    assert variants["static_int8"]["bytes"] < variants["float32"]["bytes"]

@@ -17,7 +17,7 @@ def outputs_of(notebook):
 
 
 def test_there_is_one_for_each_app():
-    assert {"customer_service", "finance_sentiment", "recommender"} <= {source.stem for source in SOURCES}
+    assert {"compression", "customer_service", "finance_sentiment", "recommender"} <= {source.stem for source in SOURCES}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
@@ -49,6 +49,18 @@ def test_finance_sentiment_runs(shown_by):
     assert "FIRING" in shown
     assert "false alarms:" in shown
     assert "timeline.html" in shown
+
+
+def test_compression_runs(shown_by):
+    shown = shown_by("compression")
+    for chosen in ("* dynamic_int8", "* zeros_dynamic_int8", "* thin_dynamic_int8", "* quarter_dynamic_int8"):
+        assert chosen in shown, "the table of each recipe's files"
+    (zeros,) = re.findall(r"zeros in the encoder's and the head's kernels of .*: (\d+\.\d) %", shown)
+    assert 60 < float(zeros) < 72
+    assert '"vocabulary": 1200, "layers": 2' in shown
+    assert "answers differ" in shown
+    assert "GateError: gate.megabytes" in shown
+    assert shown.count("% delegated") == 2
 
 
 def test_customer_service_runs(shown_by):

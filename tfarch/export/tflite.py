@@ -1,21 +1,25 @@
-"""Models as TFLite files: float32, float16 or dynamic-range int8, of dynamic or fixed length, with no Flex and no custom op."""
+"""Models as TFLite files: float32, float16, dynamic-range int8 or static int8, of dynamic or fixed length, with no Flex and no custom op."""
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from tfarch.errors import TfarchError, unknown
+from tfarch.errors import InputError, TfarchError, unknown
+from tfarch.export.static_int8 import Calibration, static_int8
 from tfarch.quiet import quiet
 
-# What the converter is told for each variant: DEFAULT alone is dynamic range, int8 weights per channel and float activations.
+STATIC = "static_int8"
+# What the converter is told for each variant: DEFAULT alone is dynamic range, int8 weights per channel and float activations. Static int8 is made of the float32 file.
 VARIANTS: dict[str, dict] = {
     "float32": {},
     "float16": {"optimizations": [tf.lite.Optimize.DEFAULT], "supported_types": [tf.float16]},
     "dynamic_int8": {"optimizations": [tf.lite.Optimize.DEFAULT]},
+    STATIC: {},
 }
 
 
@@ -23,7 +27,7 @@ class Converter:
     """Makes TFLite files of one function of TensorFlow operations, whose signature becomes the files' `serving_default`.
 
     >>> with Converter.of_texts(model) as converter:
-    ...     files = {variant: converter.convert(variant) for variant in VARIANTS}
+    ...     files = {variant: converter.convert(variant) for variant in ("float32", "dynamic_int8")}
 
     Args:
         run: has an input signature and gives a dictionary of tensors.
@@ -65,15 +69,22 @@ class Converter:
     def __exit__(self, *_) -> None:
         self._folder.cleanup()
 
-    def convert(self, variant: str) -> bytes:
+    def convert(self, variant: str, texts: Sequence[Mapping[str, np.ndarray]] = (), calibration: Calibration = "min_max") -> bytes:
         """The file of one of `VARIANTS`.
 
+        Args:
+            texts, calibration: what `static_int8` fixes the ranges of activations by.
+
         Raises:
-            InputError: unknown variant.
+            InputError: unknown variant, or none of the texts that it needs.
             TfarchError: the model holds an operation that TFLite's own set lacks; names it.
         """
         if variant not in VARIANTS:
             raise unknown("variant", variant, VARIANTS)
+        if variant == STATIC:
+            if not texts:
+                raise InputError("static_int8 needs texts that fix the ranges of activations", mend="train again: this run kept none")
+            return static_int8(self.convert("float32"), texts, calibration)
         settings = VARIANTS[variant]
         with quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(self._folder.name)

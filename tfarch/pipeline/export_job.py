@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 import tfarch
@@ -32,6 +33,7 @@ MODEL, VOCABULARY, SAVED_MODEL, CARD, SCOPE = "model.tflite", "vocab.txt", "save
 HEAD_FILE = "head.npz"
 EXAMPLE_TEXTS, EXAMPLE_VECTORS = "examples.json", "examples.npz"
 MANIFEST = "manifest.json"
+CALIBRATING, CALIBRATING_BATCH = 256, 8  # training texts that fix the ranges of a static int8 file's activations, so many at once
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,29 @@ def _write(config: Config, trained: TrainedModel, folder: RunFolder, app: str, b
                     say(f"exporting {name}")
                     ships = number == last and variant == config.export.ship and length is None
                     file = f"{name}.tflite"
-                    _write_tflite(beside / file, converter.convert(variant), trained, stage, name, app)
+                    body = converter.convert(variant, _calibrating(trained.any, number, length), config.export.calibration)
+                    _write_tflite(beside / file, body, trained, stage, name, app)
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
         if number == last:
             variant = _name(stage, config.export.ship, None)
             _write_bundle(trained, model, folder, app, variant, beside / f"{variant}.tflite", config.export)
     folder.write_json(beside / MANIFEST, [asdict(each) for each in exported])
     return exported
+
+
+def _calibrating(trained: TrainedClassifier, number: int, length: int | None) -> list[dict[str, np.ndarray]]:
+    """Batches of training texts that this run kept, of one shape, for static int8."""
+    stage, size = trained.stages[number], CALIBRATING_BATCH if length is None else 1
+    most = trained.max_length if length is None else min(length, trained.max_length)
+    texts = () if stage.known is None else stage.known.texts[:: max(1, len(stage.known.texts) // CALIBRATING)]
+    encoded = stage.tokeniser.encode(texts, most)
+    batches = []
+    for begin in range(0, len(encoded) - size + 1, size):
+        ids, mask = np.zeros((2, size, length or most), np.int32)
+        for place, row in enumerate(encoded[begin : begin + size]):
+            ids[place, : len(row)], mask[place, : len(row)] = row, 1
+        batches.append({"ids": ids, "mask": mask, "segment_ids": np.zeros_like(ids)})
+    return batches
 
 
 def _name(stage: Stage, variant: str, length: int | None) -> str:
