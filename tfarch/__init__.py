@@ -23,8 +23,9 @@ def _require_legacy_keras() -> None:
         raise ImportError(f"tfarch needs tf_keras as tf.keras, but TF_USE_LEGACY_KERAS={os.environ['TF_USE_LEGACY_KERAS']}: {mend}")
     tensorflow = sys.modules.get("tensorflow")
     # While TensorFlow is half imported (a package it imports may import us) it has no `keras` yet, and will read the variable set above.
-    if tensorflow is not None and hasattr(tensorflow, "keras") and tensorflow.keras.__version__.startswith("3"):
-        raise ImportError(f"TensorFlow was imported before tfarch and uses Keras {tensorflow.keras.__version__}: {mend}")
+    version = getattr(getattr(tensorflow, "keras", None), "__version__", "2")  # tf_keras, whose module this is then, may have none
+    if version.startswith("3"):
+        raise ImportError(f"TensorFlow was imported before tfarch and uses Keras {version}: {mend}")
 
 
 _require_legacy_keras()

@@ -134,6 +134,7 @@ class ExportConfig:
         ["float32", "float16", "dynamic_int8"], "TFLite variants of the trained model; static_int8 is for devices without floating point"
     )
     ship: str = option("dynamic_int8", "variant that becomes bundle/model.tflite")
+    keep_float: list[str] = option([], "layer name patterns whose weights stay float in dynamic_int8 files, such as head or layer_0_*")
     calibration: Literal["min_max", "percentile", "mse"] = option(
         "mse", "what fixes the ranges of activations in static_int8 files: all that was seen, all but the tails, or the least square error"
     )

@@ -10,15 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfarch.errors import InputError, TfarchError, unknown
+from tfarch.export.selective import with_float_weights
 from tfarch.export.static_int8 import Calibration, static_int8
 from tfarch.quiet import quiet
 
-STATIC = "static_int8"
+DYNAMIC, STATIC = "dynamic_int8", "static_int8"
 # What the converter is told for each variant: DEFAULT alone is dynamic range, int8 weights per channel and float activations. Static int8 is made of the float32 file.
 VARIANTS: dict[str, dict] = {
     "float32": {},
     "float16": {"optimizations": [tf.lite.Optimize.DEFAULT], "supported_types": [tf.float16]},
-    "dynamic_int8": {"optimizations": [tf.lite.Optimize.DEFAULT]},
+    DYNAMIC: {"optimizations": [tf.lite.Optimize.DEFAULT]},
     STATIC: {},
 }
 
@@ -69,11 +70,18 @@ class Converter:
     def __exit__(self, *_) -> None:
         self._folder.cleanup()
 
-    def convert(self, variant: str, texts: Sequence[Mapping[str, np.ndarray]] = (), calibration: Calibration = "min_max") -> bytes:
+    def convert(
+        self,
+        variant: str,
+        texts: Sequence[Mapping[str, np.ndarray]] = (),
+        calibration: Calibration = "min_max",
+        keep_float: Sequence[str] = (),
+    ) -> bytes:
         """The file of one of `VARIANTS`.
 
         Args:
             texts, calibration: what `static_int8` fixes the ranges of activations by.
+            keep_float: patterns of the layers whose weights stay float in a `dynamic_int8` file.
 
         Raises:
             InputError: unknown variant, or none of the texts that it needs.
@@ -85,6 +93,8 @@ class Converter:
             if not texts:
                 raise InputError("static_int8 needs texts that fix the ranges of activations", mend="train again: this run kept none")
             return static_int8(self.convert("float32"), texts, calibration)
+        if variant == DYNAMIC and keep_float:
+            return with_float_weights(self.convert(DYNAMIC), self.convert("float32"), keep_float)
         settings = VARIANTS[variant]
         with quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(self._folder.name)

@@ -124,7 +124,9 @@ def _write(config: Config, trained: TrainedModel, folder: RunFolder, app: str, b
                     say(f"exporting {name}")
                     ships = number == last and variant == config.export.ship and length is None
                     file = f"{name}.tflite"
-                    body = converter.convert(variant, _calibrating(trained.any, number, length), config.export.calibration)
+                    body = converter.convert(
+                        variant, _calibrating(trained.any, number, length), config.export.calibration, config.export.keep_float
+                    )
                     _write_tflite(beside / file, body, trained, stage, name, app)
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
         if number == last:
