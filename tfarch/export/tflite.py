@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfarch.errors import InputError, TfarchError, unknown
+from tfarch.export.row_tables import with_steps_of_rows
 from tfarch.export.selective import with_float_weights
 from tfarch.export.static_int8 import Calibration, static_int8
 from tfarch.quiet import quiet
@@ -92,9 +93,15 @@ class Converter:
         if variant == STATIC:
             if not texts:
                 raise InputError("static_int8 needs texts that fix the ranges of activations", mend="train again: this run kept none")
-            return static_int8(self.convert("float32"), texts, calibration)
-        if variant == DYNAMIC and keep_float:
-            return with_float_weights(self.convert(DYNAMIC), self.convert("float32"), keep_float)
+            return static_int8(self.plain("float32"), texts, calibration)
+        if variant == DYNAMIC:
+            whole = self.plain("float32")
+            body = with_steps_of_rows(self.plain(DYNAMIC), whole)
+            return with_float_weights(body, whole, keep_float) if keep_float else body
+        return self.plain(variant)
+
+    def plain(self, variant: str) -> bytes:
+        """The file as TensorFlow's converter makes it, see `convert`."""
         settings = VARIANTS[variant]
         with quiet():
             converter = tf.lite.TFLiteConverter.from_saved_model(self._folder.name)
