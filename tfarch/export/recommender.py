@@ -46,7 +46,7 @@ def recommender_file(recommender: Recommender, variant: str = "float32") -> byte
         return {"items": tf.squeeze(numbers, 0), "scores": tf.squeeze(scores, 0)}
 
     with Converter(run, graph.variables) as converter:
-        return converter.convert("float32" if variant == "float32" else "dynamic_int8")
+        return converter.plain("float32" if variant == "float32" else "dynamic_int8")
 
 
 def recommender_files(
