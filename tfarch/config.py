@@ -113,6 +113,7 @@ class CompressConfig:
     """Which compression the run applies."""
 
     recipe: str = option("none", "none, a shipped recipe's name, or a recipe file")
+    teacher: str | None = option(None, "bundle or run whose answers stages learn from in place of the trained model's")
 
 
 @dataclass(frozen=True)

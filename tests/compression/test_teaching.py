@@ -16,6 +16,7 @@ from tfarch.compression.quantisation import with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware
 from tfarch.compression.teaching import RelationDistance, StateDistance, beside_teacher, counterparts, with_states, without_teacher
 from tfarch.config import TrainConfig
+from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier
 from tfarch.models.weights import get_weights
 from tfarch.training import Trainer, cross_entropy
@@ -159,3 +160,35 @@ def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_pat
     assert [stage["kernel_sparsity"] for stage in stages[1:]] == pytest.approx([0.3, 0.5, 0.5], abs=0.01)
     assert stages[0]["steps"] == 2 * 3  # batches of 32: 31 rows with a label, 50 without
     assert report["parity"]["holds"]
+
+
+def rows_in(folder):
+    rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
+    (folder / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    return folder / "rows.csv"
+
+
+def test_another_run_of_another_size_teaches_and_one_of_other_classes_is_refused(tmp_path):
+    rows = rows_in(tmp_path)
+    plain = {**SETTINGS, "compress": {"recipe": "none"}}
+    tfarch.run(rows, tmp_path / "run", settings=plain)
+    averaged = {"structure": "averaged", "averaged_width": 16}
+    tfarch.run(rows, tmp_path / "teacher", settings={**plain, "model": averaged, "train": {"epochs": 20, "learning_rate": 0.02}})
+    recipe = "version: 1\nstages:\n  - {kind: slim, neurons: 0.5, distillation: 1.0, temperature: 1.0, epochs: 30, learning_rate: 0.003}\n"
+    (tmp_path / "mine.yaml").write_text(recipe, encoding="utf-8")
+    settings = {"compress": {"teacher": str(tmp_path / "teacher")}}
+    tfarch.compress(str(tmp_path / "mine.yaml"), tmp_path / "run", tmp_path / "small", settings=settings)
+    texts = [f"{text} no {number}" for text in TEXTS.values() for number in range(14)]
+    student, teacher, before = (tfarch.load(tmp_path / name / "bundle") for name in ("small", "teacher", "run"))
+    far = np.abs(before.probabilities(texts) - teacher.probabilities(texts)).mean()
+    assert np.abs(student.probabilities(texts) - teacher.probabilities(texts)).mean() < 0.5 * far
+
+    (tmp_path / "other.csv").write_text(rows.read_text(encoding="utf-8").replace("refund", "payback"), encoding="utf-8")
+    tfarch.run(tmp_path / "other.csv", tmp_path / "other", settings={**plain, "model": averaged})
+    settings = {"compress": {"teacher": str(tmp_path / "other")}}
+    with pytest.raises(InputError, match="other: tells other classes apart: it lacks refund; it has besides payback"):
+        tfarch.compress(str(tmp_path / "mine.yaml"), tmp_path / "run", tmp_path / "none", settings=settings)
+    (tmp_path / "inner.yaml").write_text("version: 1\nstages:\n  - {kind: prune, relations: 1.0}\n", encoding="utf-8")
+    settings = {"compress": {"teacher": str(tmp_path / "teacher")}}
+    with pytest.raises(InputError, match=r"stages.0.relations: only the trained model's inner states can be looked at"):
+        tfarch.compress(str(tmp_path / "inner.yaml"), tmp_path / "run", tmp_path / "none", settings=settings)

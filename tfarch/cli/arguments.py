@@ -38,6 +38,7 @@ SETTINGS = {
     "--unlabelled": "data.unlabelled",
     "--devices": "train.devices",
     "--recipe": "compress.recipe",
+    "--teacher": "compress.teacher",
 }
 
 
@@ -131,6 +132,9 @@ def _options(parser: argparse.ArgumentParser, verb: str, app: App) -> None:
     if verb in ("run", "train", "compress"):
         parser.add_argument("--devices", metavar="DEVICES", help="auto, gpu:0,1, cpu, or cpu:N logical devices (default auto)")
         parser.add_argument("--recipe", metavar="NAME|FILE", required=verb == "compress", help="compression recipe (default none)")
+        parser.add_argument(
+            "--teacher", metavar="DIR", help="bundle or run whose answers its stages learn from (default: the trained model)"
+        )
         parser.add_argument(
             "--unlabelled", metavar="FILE|rest", help="texts without labels to learn from too, or the rows that --shots leaves out"
         )

@@ -89,7 +89,7 @@ def compress(
     with RunFolder(out).locked() as folder:
         export_job.require_exportable(config, folder)
         tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
-        compression_job.require_fitting(chosen, tasks)
+        compression_job.require_fitting(chosen, tasks, config.compress.teacher)
         folder.write_config(config, app, command, hashes(tasks))
         plain = trained.with_stages({task: each.stages[:1] for task, each in trained.tasks.items()})
         compressed = compression_job.compress(config, tasks, plain, chosen, folder)
@@ -191,7 +191,7 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
     recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
     tasks = prepare(config, folder.cache)
     if recipe is not None:
-        compression_job.require_fitting(recipe, tasks)
+        compression_job.require_fitting(recipe, tasks, config.compress.teacher)
     for prepared in tasks.values():
         lesson.require_unlabelled(config, prepared)
     folder.write_config(config, app, command, hashes(tasks))

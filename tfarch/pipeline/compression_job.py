@@ -30,7 +30,7 @@ from tfarch.compression.teaching import beside_teacher, with_states, without_tea
 from tfarch.compression.vocabulary import Retokeniser, chosen_pieces, trimmed, trimmed_weights
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
-from tfarch.data.tokens import Tokens
+from tfarch.data.tokens import Tokens, tokenise
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier, of_task
 from tfarch.models.spec import EncoderSpec, Spec
@@ -47,8 +47,9 @@ from tfarch.pipeline.fitting import (
     with_guesses,
     with_text_vector,
 )
-from tfarch.pipeline.lesson import JointLesson, lesson_after, unlabelled_tokens
+from tfarch.pipeline.lesson import JointLesson, lesson_after, unlabelled_texts
 from tfarch.pipeline.prepare import Tasks, some_rows
+from tfarch.pipeline.teachers import load_teacher, taught_by, texts_of
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
@@ -66,15 +67,20 @@ class Model:
     tokeniser: Tokeniser
 
 
-def require_fitting(recipe: Recipe, tasks: Tasks) -> None:
-    """Told before the training and not after it: every stage of `recipe` finds layers to work on.
+def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
+    """Told before the training and not after it: every stage of `recipe` finds layers to work on, and the teacher that is asked for knows what it is to teach.
 
     Raises:
         InputError: one does not; lists the layers that there are.
     """
     spec = start_of(tasks).spec
+    if teacher is not None:
+        load_teacher(teacher, tasks)
     for number, stage in enumerate(recipe.stages):
-        if (stage.hidden_states or stage.relations) and not isinstance(spec, EncoderSpec):
+        inner = [name for name in ("hidden_states", "relations") if getattr(stage, name)]
+        if inner and teacher is not None:
+            raise InputError(f"stages.{number}.{inner[0]}: only the trained model's inner states can be looked at, not those of {teacher}")
+        if inner and not isinstance(spec, EncoderSpec):
             raise InputError(f"stages.{number}: the {spec.structure} structure has no layers whose states could be compared")
         if isinstance(stage, Slim):
             spec = _with_layers_kept(spec, stage, f"stages.{number}")
@@ -209,6 +215,9 @@ class _Work:
             classes = sum(classes_of(self.tasks).values())
             found = self._told.taught(self._teacher[:, :classes] / taught.temperature, self._unlabelled)
             if taught.vectors:
+                if self._teacher.shape[1] - classes != model.spec.width:
+                    width = self._teacher.shape[1] - classes
+                    raise InputError(f"text_vectors: the teacher's have {width} numbers, this encoder's {model.spec.width}")
                 found = dataclasses.replace(found, targets=np.concatenate([found.targets, self._teacher[:, classes:]], axis=1))
         before = self.before.tokeniser
         if model.tokeniser.vocabulary == before.vocabulary:
@@ -226,15 +235,22 @@ class _Work:
 
     @functools.cached_property
     def _unlabelled(self) -> Tokens | None:
-        if not self.config.data.unlabelled:
-            return None
-        return unlabelled_tokens(self.config, next(iter(self.tasks.values())), self.folder.cache)
+        return tokenise(self._more, self.before.tokeniser, self.config.data.max_length, self.folder.cache) if self._more else None
+
+    @functools.cached_property
+    def _more(self) -> Sequence[str]:
+        """Texts without labels."""
+        return unlabelled_texts(self.config, next(iter(self.tasks.values()))) if self.config.data.unlabelled else ()
 
     @functools.cached_property
     def _teacher(self) -> np.ndarray:
-        """What the trained model says of the texts, those without labels last: logits and text vectors, `[n, sum of classes + width]`."""
-        forward, tokens = Forward(with_text_vector(self.trained.build(0))), self._told.examples.tokens
-        return forward(tokens if self._unlabelled is None else Tokens.joined([tokens, self._unlabelled]))
+        """What the teacher says of the texts, those without labels last: logits and text vectors, `[n, sum of classes + width]`."""
+        tokens = self._told.examples.tokens
+        tokens = tokens if self._unlabelled is None else Tokens.joined([tokens, self._unlabelled])
+        if self.config.compress.teacher is None:
+            return Forward(with_text_vector(self.trained.build(0)))(tokens)
+        texts = texts_of(tokens, self.tasks, self.before.tokeniser, self.config.data.max_length, self._more)
+        return taught_by(load_teacher(self.config.compress.teacher, self.tasks), self.tasks, texts)
 
     def _settings(self, stage: Training) -> TrainConfig:
         settings = resolve_freeze(self.config.train, len(self.lessons), pretrained=True)

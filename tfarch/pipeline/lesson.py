@@ -193,7 +193,7 @@ def require_unlabelled(config: Config, prepared: Prepared) -> None:
     if not prepared.start.weights:
         place = config.data.unlabelled
         raise InputError(f"data.unlabelled={place}: only a pre-trained encoder can tell what they are", mend="leave the setting out")
-    _unlabelled_texts(config, prepared)
+    unlabelled_texts(config, prepared)
 
 
 def lesson_of(config: Config, prepared: Prepared, cache: Path) -> Lesson:
@@ -213,7 +213,7 @@ def lesson_after(config: Config, prepared: Prepared, trained: TrainedClassifier,
         lesson = lesson._and(_names(config, prepared), np.arange(len(prepared.labels)))
     if not config.data.unlabelled:
         return lesson
-    tokens = unlabelled_tokens(config, prepared, cache)
+    tokens = tokenise(unlabelled_texts(config, prepared), prepared.start.tokeniser, config.data.max_length, cache)
     taken, guesses = surest(softmax(Forward(trained.build(stage))(tokens)), SHARE)
     return dataclasses.replace(lesson, counts=LABELLED * lesson.counts)._and(tokens.select(taken), guesses)
 
@@ -256,7 +256,7 @@ def _unseen_loss(lesson: Lesson, added: np.ndarray, classes: int, l2: float, see
 
 
 def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: Path) -> Lesson:
-    start, texts = prepared.start, _unlabelled_texts(config, prepared)
+    start, texts = prepared.start, unlabelled_texts(config, prepared)
     say(f"{len(texts):,} texts without labels: training on those whose class is surest")
     tokens = tokenise(texts, start.tokeniser, config.data.max_length, cache)
     lesson, unknown = lesson._looked_at(prepared, cache), untrained_vectors(start, tokens, cache)
@@ -269,16 +269,7 @@ def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: 
     return dataclasses.replace(lesson, counts=counts)._and(tokens.select(taken), guesses, unknown[taken], unlabelled=figures)
 
 
-def unlabelled_tokens(config: Config, prepared: Prepared, cache: Path) -> Tokens:
-    """The texts without labels that `config` asks for.
-
-    Raises:
-        InputError: there are none.
-    """
-    return tokenise(_unlabelled_texts(config, prepared), prepared.start.tokeniser, config.data.max_length, cache)
-
-
-def _unlabelled_texts(config: Config, prepared: Prepared) -> Sequence[str]:
+def unlabelled_texts(config: Config, prepared: Prepared) -> Sequence[str]:
     """Each text once; those left out that are a row of the data, whose label is known or is a figure's to find out, be it another task's figure.
 
     Raises:
