@@ -8,6 +8,9 @@ What it costs: a whole run for each seed, and a recipe's epochs for each seed an
 in RESULTS.md yet.
 
     .venv/bin/python -m benchmarks.compression --data FOLDER --recipes prune30 mine.yaml --out saved_models/compression --seeds 0 1 2
+    .venv/bin/python -m benchmarks.compression --data FOLDER --criteria magnitude gradient information movement --sparsities 0.3 0.5 0.7 0.9 --out saved_models/compression
+
+The second prunes by each criterion to each sparsity, by one budget for all kernels, in so many epochs, by the labels alone and taught by the trained model.
 
 What is there already is not made again.
 """
@@ -15,6 +18,7 @@ What is there already is not made again.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -29,25 +33,50 @@ LATENCY = "threads_1"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train.csv and test.csv, columns text,label")
-    parser.add_argument("--recipes", nargs="+", required=True, metavar="RECIPE", help="names of shipped recipes, or files")
+    parser.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="names of shipped recipes, or files")
+    parser.add_argument("--criteria", nargs="+", default=[], metavar="NAME", help="of the stage prune, each with each of --sparsities")
+    parser.add_argument("--sparsities", nargs="+", type=float, default=[0.3, 0.5, 0.7, 0.9])
+    parser.add_argument("--epochs", type=int, default=3, help="of these prunings")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
+    recipes = [*options.recipes, *_grid(options)]
+    if not recipes:
+        parser.error("give --recipes or --criteria")
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in options.seeds:
         base = options.out / f"run_{seed}"
         _done(base, "run", "--data", str(options.data), "--seed", str(seed), "--set", "label_errors.find=false")
-        for recipe in options.recipes:
+        for recipe in recipes:
             name = Path(recipe).stem
             report = _done(options.out / f"{name}_{seed}", "compress", "--recipe", recipe, "--from", str(base))
             variants = {each["name"]: each for each in report["variants"]}
             for label, variant in (("float32", "float32"), ("dynamic int8", "dynamic_int8"), (name, report["chosen"])):
-                if label == name or recipe == options.recipes[0]:
+                if label == name or recipe == recipes[0]:
                     found.setdefault(label, []).append(_figures(variants[variant], variants))
     heads = ["", "accuracy, % (each seed)", "less float32, points", "MB", "gzipped MB", "p50 of int8's"]
     print(table(heads, [_row(label, each) for label, each in found.items()]))
     print(json.dumps(found))
     return 0
+
+
+def _grid(options: argparse.Namespace) -> list[str]:
+    """Recipes that prune by each criterion to each sparsity, with and without a teacher, as files."""
+    folder, files = options.out / "recipes", []
+    folder.mkdir(parents=True, exist_ok=True)
+    for criterion, sparsity, share in itertools.product(options.criteria, options.sparsities, (0.0, 0.5)):
+        name = f"{criterion}_{100 * sparsity:.0f}" + ("_taught" if share else "")
+        stage = {
+            "kind": "prune",
+            "criterion": criterion,
+            "scope": "global",
+            "sparsity": sparsity,
+            "epochs": options.epochs,
+            "distillation": share,
+        }
+        (folder / f"{name}.yaml").write_text(json.dumps({"version": 1, "name": name, "stages": [stage]}), encoding="utf-8")  # JSON is YAML
+        files.append(str(folder / f"{name}.yaml"))
+    return files
 
 
 def _done(out: Path, verb: str, *arguments: str) -> dict[str, Any]:
