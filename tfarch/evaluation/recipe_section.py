@@ -34,7 +34,7 @@ def _row(number: int, stage: Report, settings: Report) -> Markup:
         seconds_text(stage.get("seconds")),
         f"{100 * last['valid_accuracy']:.2f} %" if last.get("valid_accuracy") is not None else "",
     ]
-    kind = f"{number}. {stage['kind'].replace('_', ' ')}" + _taught(settings)
+    kind = f"{number}. {stage['kind'].replace('_', ' ')}" + _how(settings) + _taught(settings)
     return tag("tr", tag("th", kind, scope="row"), tag("td", _left(stage)), [tag("td", each, class_="number") for each in figures])
 
 
@@ -43,9 +43,23 @@ def _taught(settings: Report) -> str:
     parts = []
     if settings.get("distillation"):
         parts.append(f"{100 * settings['distillation']:.0f} % of the loss by the trained model's answers")
-    if settings.get("text_vectors"):
-        parts.append("its text vectors")
-    return f" ({' and '.join(parts)})" if parts else ""
+    inner = {"text_vectors": "its text vectors", "hidden_states": "the states of its tokens", "relations": "how its tokens relate"}
+    parts += [told for name, told in inner.items() if settings.get(name)]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _how(settings: Report) -> str:
+    """What told what to prune, where it is not what TF-MOT does."""
+    parts = []
+    if settings.get("criterion", "magnitude") != "magnitude":
+        parts.append(f"by {settings['criterion']}")
+    if settings.get("n_of_m"):
+        parts.append("{} of {}".format(*settings["n_of_m"]))
+    elif settings.get("block", [1, 1]) != [1, 1]:
+        parts.append("in blocks of {} x {}".format(*settings["block"]))
+    if settings.get("kind") == "prune" and settings.get("scope") == "global":
+        parts.append("one budget for all kernels")
+    return f" {', '.join(parts)}" if parts else ""
 
 
 def _left(stage: Report) -> str:
