@@ -37,7 +37,8 @@ from tfarch.errors import GateError
 from tfarch.evaluation import variants_table
 from tfarch.evaluation.file_benchmark import benchmark
 from tfarch.export.linter import examine
-from tfarch.pipeline.model_job import Rows, compress_model
+from tfarch.pipeline.model_job import compress_model
+from tfarch.pipeline.own_model import Rows
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 

@@ -78,13 +78,14 @@ def _compress(options: argparse.Namespace, command: str) -> dict[str, Any]:
 
     pipeline.start_tensorflow()
     from tfarch.compression.recipe import load_recipe
-    from tfarch.pipeline import model_job
+    from tfarch.pipeline.model_job import compress_model
+    from tfarch.pipeline.own_model import load_model, read_rows
 
-    recipe, model = load_recipe(options.recipe), model_job.load_model(place)
-    rows = model_job.read_rows(options.data, model)
-    test = None if options.test is None else model_job.read_rows(options.test, model)
+    recipe, model = load_recipe(options.recipe), load_model(place)
+    rows = read_rows(options.data, model)
+    test = None if options.test is None else read_rows(options.test, model)
     settings = {"test": test, "batch_size": options.batch_size, "seed": options.seed, "name": place.stem, "command": command}
-    return model_job.compress_model(model, recipe, rows, options.out, **settings)
+    return compress_model(model, recipe, rows, options.out, **settings)
 
 
 def _report_text(report: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -97,6 +98,12 @@ def zero_masks(weights: dict[str, np.ndarray], least: float = 0.01) -> dict[str,
     """Masks of the kernels in which at least the share `least` is exactly zero, by name."""
     kernels = {name: value != 0 for name, value in weights.items() if name.endswith("/kernel")}
     return {name: mask.astype(np.float32) for name, mask in kernels.items() if 1.0 - mask.mean() >= least}
+
+
+def holding_zeros(weights: Mapping[str, np.ndarray]) -> list[Callback]:
+    """What holds the zeros of an earlier stage, where there are any."""
+    masks = zero_masks(dict(weights))
+    return [HoldZeros(masks)] if masks else []
 
 
 def stripped(model: tf.keras.Model) -> tf.keras.Model:

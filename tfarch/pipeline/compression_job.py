@@ -13,14 +13,13 @@ import tensorflow as tf
 
 from tfarch.compression.importance import best, importance
 from tfarch.compression.pruning import (
-    HoldZeros,
     UpdatePruningStep,
     chosen_layers,
+    holding_zeros,
     kernel_sparsity,
     stripped,
     weights_of_pruned,
     with_pruning,
-    zero_masks,
 )
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Training
@@ -155,7 +154,7 @@ class _Work:
     def prune(self, name: str, stage: Prune, model: Model) -> tuple[Model, Mapping[str, Any]]:
         if not stage.through_tfmot:
             kernels = [f"{layer}/kernel" for layer in chosen_layers(self._built(model), stage.layers)]
-            found, figures = self._fit(name, stage, model, callbacks=[Sparsify(stage, kernels), *_held(model.weights)])
+            found, figures = self._fit(name, stage, model, callbacks=[Sparsify(stage, kernels), *holding_zeros(model.weights)])
             return dataclasses.replace(model, weights=get_weights(found)), figures
         batch_size = self._settings(stage).batch_size
         batches = len(plan_epoch(self._examples(model, _taught(stage)).lengths, batch_size, seed=self.config.seed, epoch=0))
@@ -164,13 +163,15 @@ class _Work:
             stage,
             model,
             lambda plain: with_pruning(plain, stage, batches * stage.epochs),
-            callbacks=[UpdatePruningStep(), *_held(model.weights)],
+            callbacks=[UpdatePruningStep(), *holding_zeros(model.weights)],
             plain=stripped,
         )
         return dataclasses.replace(model, weights=weights_of_pruned(found)), figures
 
     def quantisation_aware(self, name: str, stage: QuantisationAware, model: Model) -> tuple[Model, Mapping[str, Any]]:
-        found, figures = self._fit(name, stage, model, lambda plain: with_quantisation(plain, stage), callbacks=_held(model.weights))
+        found, figures = self._fit(
+            name, stage, model, lambda plain: with_quantisation(plain, stage), callbacks=holding_zeros(model.weights)
+        )
         return dataclasses.replace(model, weights=weights_of_quantised(found)), figures
 
     def slim(self, name: str, stage: Slim, model: Model) -> tuple[Model, Mapping[str, Any]]:
@@ -187,7 +188,7 @@ class _Work:
             model = _with_positions(model, self.config.data.max_length)
             left |= {"layers": model.spec.layers, "heads": list(model.spec.heads), "neurons": list(model.spec.feed_forward)}
         say("left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
-        found, figures = self._fit(name, stage, model, callbacks=_held(model.weights))
+        found, figures = self._fit(name, stage, model, callbacks=holding_zeros(model.weights))
         return dataclasses.replace(model, weights=get_weights(found)), {**left, **figures}
 
     def _worth_most(self, stage: Slim, model: Model) -> Kept:
@@ -324,8 +325,3 @@ def _with_positions(model: Model, most: int) -> Model:
     name = "position_embedding/embeddings"
     kept = model.weights[name][:most]
     return dataclasses.replace(model, spec=dataclasses.replace(model.spec, positions=len(kept)), weights={**model.weights, name: kept})
-
-
-def _held(weights: Weights) -> Sequence[Callback]:
-    masks = zero_masks(dict(weights))
-    return [HoldZeros(masks)] if masks else []
