@@ -38,5 +38,7 @@ def test_what_told_what_to_prune_is_said_where_it_is_more_than_magnitude():
     asked = {"kind": "prune", "criterion": "movement", "scope": "global", "block": [4, 1], "n_of_m": [], "relations": 0.5}
     page = shown({"name": "thin", "recipe": {"stages": [asked]}, "stages": [PRUNE]})
     assert "1. prune by movement, in blocks of 4 x 1, one budget for all kernels (how its tokens relate)" in page
-    page = shown({"name": "thin", "recipe": {"stages": [{**asked, "n_of_m": [2, 4], "scope": "local", "relations": 0.0}]}, "stages": [PRUNE]})
+    page = shown(
+        {"name": "thin", "recipe": {"stages": [{**asked, "n_of_m": [2, 4], "scope": "local", "relations": 0.0}]}, "stages": [PRUNE]}
+    )
     assert "1. prune by movement, 2 of 4<" in page

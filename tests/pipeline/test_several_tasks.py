@@ -263,6 +263,24 @@ def test_a_teacher_says_something_of_every_text_beside_its_labels():
     np.testing.assert_allclose(guessed.taught(logits).weights, guessed.examples.weights)
 
 
+@pytest.mark.parametrize("guesses", [None, np.full((3, 5), 0.5, np.float32)])
+def test_of_texts_without_labels_only_the_teacher_says_what_they_are(guesses):
+    joint = JointLesson(
+        {"a": lesson([[1, 2], [3]], [0, 1]), "b": lesson([[3], [4, 5]], [2, 0])}, {"a": 2, "b": 3}, "none", {"b": 0.5}, guesses
+    )
+    logits = np.log(np.random.default_rng(0).dirichlet(np.ones(5), 5)).astype(np.float32)
+    more = Tokens(np.array([7, 8, 9], np.int32), np.array([0, 1, 3]))
+    found, without = joint.taught(logits, more), joint.taught(logits[:3])
+    assert len(found.tokens.lengths) == len(found) == 5
+    np.testing.assert_array_equal(found.tokens.ids[-3:], [7, 8, 9])
+    np.testing.assert_allclose(found.targets[:3], without.targets)
+    np.testing.assert_allclose(found.weights[:3], without.weights)
+    assert (found.targets[3:, :5] == 0).all()
+    np.testing.assert_allclose(found.targets[3:, 5:7].sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found.targets[3:, 7:].sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(found.weights[3:], [[0.5, 0.25]] * 2)
+
+
 def test_the_weights_of_one_task_and_of_all_are_each_others_inverse():
     spec = AveragedSpec(20, 8)
     every = build_classifier(spec, {"about": 3, "tone": 2})
