@@ -11,8 +11,8 @@
 # %% [markdown]
 # # Compression: what can go from a model, how, and the proof on the file
 #
-# A small encoder is trained on the embedded customer-service sample in a few seconds, and then made smaller in every way that tfarch knows. It starts from random
-# weights, so its accuracy is that of a toy; what the notebook shows are the ways. On a pre-trained encoder they are the same commands: `run`, then
+# A small encoder is trained on the topics of the embedded financial headlines in a few seconds, and then made smaller in every way that tfarch knows. It starts from
+# random weights, so its accuracy is that of a toy; what the notebook shows are the ways. On a pre-trained encoder they are the same commands: `run`, then
 # `compress --recipe ... --from RUN`.
 #
 # The source is `compression.py`; `make notebooks` makes the `.ipynb` of it and runs it.
@@ -43,12 +43,12 @@ from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 
 # %%
-SAMPLE = "../apps/customer_service/data"
+SAMPLE = "../apps/finance_sentiment/data"
 folder = Path(tempfile.mkdtemp())
 settings = {
-    "data": {"limit": 1200},
+    "data": {"label_column": "topic"},
     "model": {"weights": "random", "layers": 3, "width": 64, "heads": 4, "feed_forward": 256, "vocabulary": 3000},
-    "train": {"epochs": 4, "learning_rate": 0.002},
+    "train": {"epochs": 12, "learning_rate": 0.002},
     "label_errors": {"find": False},
     "evaluate": {"latency_texts": 50},
 }
