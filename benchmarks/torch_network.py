@@ -84,7 +84,7 @@ def load_network(checkpoints: str | Path, **options) -> Network:
     checkpoints = Path(checkpoints)
     made = json.loads((checkpoints / "trained.json").read_text(encoding="utf-8"))
     ours = load_file(checkpoints / made["weights"][0])
-    network = Network(made["spec"], len(made["tasks"][""]["labels"]), **options)
+    network = Network(made["specs"][0], len(made["tasks"][""]["labels"]), **options)
     state = {_theirs(name): value.T.contiguous() if name.endswith("/kernel") else value for name, value in ours.items()}
     network.load_state_dict(state)
     return network.eval()
