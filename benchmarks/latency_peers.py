@@ -21,7 +21,9 @@ def main() -> int:
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     if options.export:
-        _export(options.run / "checkpoints", options.onnx)
+        from benchmarks.torch_network import load_network
+
+        export(load_network(options.run / "checkpoints", dropout=0.0, fusable=True), options.onnx)
         return 0
     rows = {int(length): value for length, value in np.load(options.ids).items()}
     make = _pytorch if options.serve == "pytorch_eager" else _onnx_runtime
@@ -30,8 +32,8 @@ def main() -> int:
     return 0
 
 
-def _export(checkpoints: Path, folder: Path) -> None:
-    """plain.onnx, its fused form, and the dynamic int8 of both, per tensor and per channel.
+def export(network, folder: Path) -> None:
+    """plain.onnx, its fused form, and the dynamic int8 of both, per tensor and per channel, of a `Network` that is fusable.
 
     Weights take 7 bits where the processor has no VNNI, as ONNX Runtime's documentation advises: its sums of two 8-bit products saturate at 16 bits there.
     """
@@ -41,9 +43,6 @@ def _export(checkpoints: Path, folder: Path) -> None:
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
 
-    from benchmarks.torch_network import load_network
-
-    network = load_network(checkpoints, dropout=0.0, fusable=True)
     example = torch.ones((1, 16), dtype=torch.int64)
     names = ["ids", "mask", "segment_ids"]
     axes = {name: {0: "batch", 1: "length"} for name in names} | {"logits": {0: "batch"}}

@@ -1,0 +1,174 @@
+"""Accuracy, megabytes and milliseconds of ways to label short texts, small ones and large ones, on one test set in one run: who owns the front?
+
+What it compares: the int8 file of a run, and those of recipes applied to it; averaged embeddings (`model.structure=averaged`); the run's own network as ONNX Runtime's dynamic int8 (the fastest of four ways of making
+it); a network of DistilBERT's size (six layers of 768, random weights: bytes and time alone); fastText, autotuned; and static embeddings in the manner of model2vec (each piece's vector from
+the untrained encoder alone, 256 principal components, weights by Zipf's law, rounded to int8; a logistic regression on their mean). Accuracy on all test rows, by the file that is timed; megabytes of what has to be shipped
+beside a tokeniser; p50 of one text at one thread, token ids given (fastText has its own words: it gets the text). The workers take turns, a round of texts each.
+
+What it costs: five minutes on 2 cores beside the runs, which it does not make. What it last gave: not run yet.
+
+    make bench-env
+    .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --averaged RUN
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.workers import Worker, median, serve, table, time_calls
+
+ROUNDS, TEXTS, WARMUP = 9, 60, 30
+WIDTH = 256  # of static embeddings, as model2vec's default
+ONNX = ("onnx_int8", "onnx_int8_per_channel", "onnx_fused_int8", "onnx_fused_int8_per_channel")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, help="folder of the run that all start from")
+    parser.add_argument("--recipes", type=Path, nargs="*", default=[], help="folders that `compress --from RUN` made")
+    parser.add_argument("--averaged", type=Path, help="a run with model.structure=averaged on the same data")
+    parser.add_argument("--serve", nargs=2, metavar=("FILE", "IDS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        return _serve(*map(Path, options.serve))
+    from tfarch.evaluation.machine import describe
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        workers, sizes = _workers(options, folder)
+        truth = np.load(folder / "run.npz")["targets"]
+        accuracies = {name: float(np.mean(np.array(worker.ask(count=0)) == truth)) for name, worker in workers.items()}
+        for worker in workers.values():
+            worker.ask(count=WARMUP)
+        rounds = [{name: median(worker.ask(count=TEXTS)) for name, worker in workers.items()} for _ in range(ROUNDS)]
+        for worker in workers.values():
+            worker.close()
+    milliseconds = {name: median([each[name] for each in rounds]) for name in workers}
+    best = min(ONNX, key=milliseconds.get)
+    rows, found = [], {}
+    for name in workers:
+        if name in ONNX and name != best:
+            continue
+        accuracy = None if name == "distilbert_size" else accuracies[name]
+        found[name] = {"accuracy": accuracy, "mb": sizes[name] / 1e6, "ms": milliseconds[name]}
+        told = "" if accuracy is None else f"{100 * accuracy:.2f} %"
+        rows.append([name.replace("_", " "), told, f"{sizes[name] / 1e6:.2f}", f"{milliseconds[name]:.3f}"])
+    print(table(["", "accuracy", "MB", "p50, ms"], rows))
+    print(json.dumps({"machine": describe(), "found": found}))
+    return 0
+
+
+def _workers(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Worker], dict[str, int]]:
+    """A worker for each way, and the bytes of what it ships."""
+    from tfarch.quiet import start_tensorflow
+
+    start_tensorflow()
+    workers, sizes = {}, {}
+    for place in (options.run, *options.recipes, *([options.averaged] if options.averaged else [])):
+        name = "averaged_embeddings" if place == options.averaged else "tfarch_int8" if place == options.run else f"tfarch_{place.name}"
+        file = place / "bundle" / "model.tflite"
+        texts = _write_ids(place, folder / f"{'run' if place == options.run else name}.npz")
+        workers[name] = Worker("front", "--serve", str(file), str(folder / f"{'run' if place == options.run else name}.npz"))
+        sizes[name] = file.stat().st_size
+        if place == options.run:
+            _write_tables(texts, folder)
+            _write_static(place, folder)
+    Worker("latency_peers", "--export", "--run", str(options.run), "--onnx", str(folder), peer=True).close()
+    for name in ONNX:
+        workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
+    for name in ("distilbert_size", "fasttext", "static_embeddings"):
+        workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
+    return workers, {**sizes, **{name: worker.ask(count=-1) for name, worker in workers.items() if name not in sizes}}
+
+
+def _write_ids(place: Path, file: Path) -> dict[str, Any]:
+    """Writes the ids of the test rows, as this run's tokeniser cuts them, with their class numbers; gives the texts and labels of the parts."""
+    from tfarch.config import Config
+    from tfarch.pipeline.prepare import prepare
+    from tfarch.pipeline.trained import TrainedModel
+    from tfarch.run_folder import RunFolder
+
+    trained = TrainedModel.load(RunFolder(place)).only
+    prepared = prepare(Config().with_file(place / "config.yaml"), place / "cache")[""]
+    test = prepared.test.in_scope.read_by(trained.stages[-1].tokeniser, trained.max_length)
+    offsets = test.tokens.offsets
+    np.savez(file, ids=test.tokens.ids, offsets=offsets, targets=test.targets)
+    parts = {"train": [prepared.train, prepared.valid.in_scope], "test": [prepared.test.in_scope]}
+    return {
+        name: [(text, int(target)) for part in each for text, target in zip(part.texts, part.targets, strict=True)]
+        for name, each in parts.items()
+    }
+
+
+def _write_tables(texts: dict[str, Any], folder: Path) -> None:
+    for name, rows in texts.items():
+        with open(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["text", "label"])
+            writer.writerows(rows)
+
+
+def _write_static(run: Path, folder: Path) -> None:
+    """Static embeddings of the untrained encoder's vocabulary, and the ids of training rows, for `front_peers`."""
+    from tfarch.config import Config
+    from tfarch.data.tokens import Tokens
+    from tfarch.pipeline.prepare import prepare
+    from tfarch.pipeline.untrained import untrained_vectors
+
+    prepared = prepare(Config().with_file(run / "config.yaml"), run / "cache")[""]
+    tokeniser = prepared.start.tokeniser
+    count = len(tokeniser.vocabulary)
+    ids = np.stack([np.full(count, tokeniser.cls_id), np.arange(count), np.full(count, tokeniser.sep_id)], axis=1).astype(np.int32)
+    vectors = untrained_vectors(prepared.start, Tokens(ids.ravel(), np.arange(0, 3 * count + 1, 3)), run / "cache")
+    vectors = vectors - vectors.mean(axis=0)
+    _, _, axes = np.linalg.svd(vectors, full_matrices=False)
+    weights = np.log(1 + np.arange(1, count + 1))  # rarer pieces, which stand later, count more
+    known = [prepared.train, prepared.valid.in_scope]
+    tokens = Tokens.joined([each.tokens for each in known])
+    np.savez(
+        folder / "static.npz",
+        table=(vectors @ axes[:WIDTH].T) * weights[:, None],
+        ids=tokens.ids,
+        offsets=tokens.offsets,
+        targets=np.concatenate([each.targets for each in known]),
+    )
+
+
+def _serve(file: Path, ids: Path) -> int:
+    """One of our files: the class number of each test row, or milliseconds."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    stored = np.load(ids)
+    rows = [stored["ids"][begin:end] for begin, end in zip(stored["offsets"][:-1], stored["offsets"][1:], strict=True)]
+    interpreter = Interpreter(model_path=str(file), num_threads=1)
+    runner = interpreter.get_signature_runner("serving_default")
+    inputs, output = runner.get_input_details(), runner.get_output_details()["probabilities"]["index"]
+    del runner
+    shape = None
+
+    def call(row: np.ndarray) -> np.ndarray:
+        nonlocal shape
+        if row.shape != shape:
+            for details in inputs.values():
+                interpreter.resize_tensor_input(details["index"], row.shape)
+            interpreter.allocate_tensors()
+            shape = row.shape
+        for name, values in (("ids", row), ("mask", np.ones_like(row)), ("segment_ids", np.zeros_like(row))):
+            interpreter.set_tensor(inputs[name]["index"], values)
+        interpreter.invoke()
+        return interpreter.get_tensor(output)
+
+    serve(lambda count: time_calls(call, rows, count) if count else [int(call(row[None])[0].argmax()) for row in rows])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
