@@ -54,7 +54,7 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
     ("text", "line", "message"),
     [
         (STAGE + "    sparsty: 0.5\n", 5, "unknown setting 'stages.0.sparsty'; known: block, criterion, distillation, .* sparsity"),
-        (STAGE + "author: me\n", 5, "unknown setting 'author'; known: description, name, stages, version"),
+        (STAGE + "author: me\n", 5, "unknown setting 'author'; known: bounds, description, name, stages, version"),
         (STAGE + "  - kind: thin\n", 5, "unknown kind of stage 'thin'; known: prune, quantisation_aware, slim"),
         (STAGE + "  - thin\n", 5, "unknown kind of stage 'thin'"),
         (STAGE + "  - kind: slim\n    keep_layers: [2, 0]\n", 6, r"stages.1.keep_layers=\[2, 0\]: expected rising numbers from 0"),

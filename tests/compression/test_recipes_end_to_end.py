@@ -162,7 +162,7 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert variants["thin_float32"]["bytes"] < variants["float32"]["bytes"]
     assert report["chosen"] == "thin_dynamic_int8"
     shown = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "1. slim (50 % of the loss by the trained model&#x27;s answers)" in shown
+    assert "1. slim by information (50 % of the loss by the trained model&#x27;s answers)" in shown
     assert f"{len(vocabulary)} pieces; 2 layers; heads {', '.join(map(str, slim['heads']))}; neurons" in shown
     assert "2. prune (its text vectors)" in shown
     assert "3. quantisation aware" in shown

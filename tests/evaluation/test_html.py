@@ -86,6 +86,12 @@ def test_every_section_stands_with_its_figures():
     for expected in (
         "TF-IDF + logistic regression",
         "8,000 pieces; 2 layers; heads 9, 12; neurons 768, 640",
+        "41 of 1,311",
+        "78.0 %, without 83.0 (300 rows)",
+        "parcel came back to you, now what",
+        "up to 41 characters",
+        "Classes that lose most",
+        "0.0145",
         "100 rows",
         "test.csv:8",
         "and 1 more",
