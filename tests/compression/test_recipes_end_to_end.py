@@ -1,6 +1,8 @@
 """A recipe from a CSV to a measured bundle, and a further one from the finished run: what the report says is what the files hold."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +14,7 @@ from tfarch.models.weights import load_weights
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import verify_bundle
+from tfarch.settings import dump_yaml
 
 TEXTS = {"lost": "my card was stolen", "refund": "money back for this order", "greeting": "hello dear people"}
 SETTINGS = {
@@ -216,3 +219,26 @@ def test_a_static_int8_file_is_made_of_training_texts_and_measured(folders):
     assert {"static_int8", "qat_static_int8"} <= set(variants)
     assert variants["static_int8"]["parity"]["label_agreement"] >= 0.5
     assert variants["static_int8"]["bytes"] < variants["float32"]["bytes"]
+
+
+def test_logical_devices_train_and_then_prune_in_a_process_of_its_own(tmp_path):
+    rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "settings.yaml").write_text(dump_yaml({**SETTINGS, "compress": {"recipe": "none"}}), encoding="utf-8")
+    data = ["--data", str(tmp_path / "rows.csv"), "--config", str(tmp_path / "settings.yaml")]
+    refused = call("run", *data, "--recipe", "prune30", "--devices", "cpu:2", "--out", tmp_path / "none")
+    assert refused.code == 2
+    assert "recipe prune30 on cpu:2" in refused.err
+    assert "compress --recipe NAME --from RUN" in refused.err
+    assert not (tmp_path / "none" / "checkpoints").exists()
+    for verb, asked in (
+        ("run", [*data, "--out", str(tmp_path / "run")]),
+        ("compress", ["--recipe", "prune30", "--from", str(tmp_path / "run"), "--out", str(tmp_path / "pruned")]),
+    ):
+        command = [sys.executable, "-m", "apps.customer_service", verb, *asked, "--devices", "cpu:2"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+    report = report_of(tmp_path / "pruned")
+    (stage,) = report["compression"][0]["stages"]
+    assert report["train"]["replicas"] == stage["replicas"] == 2
+    assert stage["kernel_sparsity"] == pytest.approx(0.3, abs=0.01)

@@ -81,11 +81,14 @@ def compress(
     from tfarch.pipeline import compression_job, export_job
     from tfarch.pipeline.prepare import hashes, prepare
     from tfarch.pipeline.trained import TrainedModel
+    from tfarch.training.devices import strategy_for
 
     chosen = load_recipe(recipe)
     trained = TrainedModel.load(RunFolder(source))
     config = settled(None, config or Config().with_file(RunFolder(source).config), settings)
     config = dataclasses.replace(config, compress=dataclasses.replace(config.compress, recipe=recipe))
+    compression_job.require_own_process(chosen, config.train.devices, after_training=False)
+    strategy_for(config.train.devices)
     with RunFolder(out).locked() as folder:
         export_job.require_exportable(config, folder)
         tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
@@ -187,8 +190,12 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
     from tfarch.compression.recipe import load_recipe
     from tfarch.pipeline import compression_job, label_errors_job, lesson, training_job
     from tfarch.pipeline.prepare import hashes, prepare
+    from tfarch.training.devices import strategy_for
 
+    strategy_for(config.train.devices)  # told first where there are none such; logical ones are made before TensorFlow computes anything
     recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
+    if recipe is not None:
+        compression_job.require_own_process(recipe, config.train.devices, after_training=True)
     tasks = prepare(config, folder.cache)
     if recipe is not None:
         compression_job.require_fitting(recipe, tasks, config.compress.teacher)

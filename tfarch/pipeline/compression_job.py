@@ -90,6 +90,23 @@ def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
                 require_blocks({name: plain.get_layer(name).kernel.shape for name in chosen}, stage)
 
 
+def require_own_process(recipe: Recipe, devices: str, *, after_training: bool) -> None:
+    """Several logical CPU devices prune through TF-MOT in the first training of a process alone: in a later one TensorFlow no longer joins TF-MOT's masks of one with those of the other.
+
+    Raises:
+        InputError: the recipe would do so later.
+    """
+    kind, _, count = devices.partition(":")
+    later = recipe.stages if after_training else recipe.stages[1:]
+    if kind == "cpu" and count not in ("", "1") and any(isinstance(stage, Prune) and stage.through_tfmot for stage in later):
+        mend = (
+            "run without --recipe, and then compress --recipe NAME --from RUN"
+            if after_training
+            else "prune in the first stage, or on one device"
+        )
+        raise InputError(f"recipe {recipe.name} on {devices}: such devices prune in the first training of a process alone", mend=mend)
+
+
 def _with_layers_kept(spec: Spec, stage: Slim, place: str) -> Spec:
     if not isinstance(spec, EncoderSpec):
         if stage.keep_layers or stage.heads < 1.0 or stage.neurons < 1.0:
