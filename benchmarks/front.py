@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.latency import litert_call
 from benchmarks.workers import Worker, median, serve, table, time_calls
 
 ROUNDS, TEXTS, WARMUP = 9, 60, 30
@@ -144,28 +145,9 @@ def _write_static(run: Path, folder: Path) -> None:
 
 def _serve(file: Path, ids: Path) -> int:
     """One of our files: the class number of each test row, or milliseconds."""
-    from ai_edge_litert.interpreter import Interpreter
-
     stored = np.load(ids)
     rows = [stored["ids"][begin:end] for begin, end in zip(stored["offsets"][:-1], stored["offsets"][1:], strict=True)]
-    interpreter = Interpreter(model_path=str(file), num_threads=1)
-    runner = interpreter.get_signature_runner("serving_default")
-    inputs, output = runner.get_input_details(), runner.get_output_details()["probabilities"]["index"]
-    del runner
-    shape = None
-
-    def call(row: np.ndarray) -> np.ndarray:
-        nonlocal shape
-        if row.shape != shape:
-            for details in inputs.values():
-                interpreter.resize_tensor_input(details["index"], row.shape)
-            interpreter.allocate_tensors()
-            shape = row.shape
-        for name, values in (("ids", row), ("mask", np.ones_like(row)), ("segment_ids", np.zeros_like(row))):
-            interpreter.set_tensor(inputs[name]["index"], values)
-        interpreter.invoke()
-        return interpreter.get_tensor(output)
-
+    call = litert_call(file, 1)
     serve(lambda count: time_calls(call, rows, count) if count else [int(call(row[None])[0].argmax()) for row in rows])
     return 0
 

@@ -127,11 +127,16 @@ def _serve(engine: str, run: Path, ids: Path, threads: int) -> int:
 
 
 def _litert(run: Path, engine: str, threads: int):
-    from ai_edge_litert.interpreter import Interpreter
-
     variant = {"litert_int8": "dynamic_int8", "litert_float32": "float32"}[engine]
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
     file = run / next(each["file"] for each in report["variants"] if each["name"] == variant)
+    return litert_call(file, threads)
+
+
+def litert_call(file: Path, threads: int):
+    """A function of a row of ids `[1, length]` that gives a file's probabilities `[1, classes]`."""
+    from ai_edge_litert.interpreter import Interpreter
+
     interpreter = Interpreter(model_path=str(file), num_threads=threads)
     runner = interpreter.get_signature_runner("serving_default")
     inputs, output = runner.get_input_details(), runner.get_output_details()["probabilities"]["index"]

@@ -68,7 +68,7 @@ class KernelPerChannel(_quantisation.QuantizeConfig):
 
 
 class _AsItIs(_quantisation.default_8bit.Default8BitQuantizeScheme):
-    """TF-MOT's scheme without its changes of the graph: by itself it would round a model's float inputs and its batch norms' sums too."""
+    """TF-MOT's scheme without its changes of the graph: by itself it would round a model's float inputs too."""
 
     def get_layout_transformer(self):
         return self

@@ -1,6 +1,6 @@
 """Tables of vectors in int8 files with a step for each row.
 
-The converter rounds a table by one step, that of its largest number: of MiniLM's token table the root mean square error is then 4.4 % of the numbers', with a step for each row 0.7 %.
+The converter rounds a table by one step, that of its largest number: of a fine-tuned MiniLM's token table the root mean square error is then 4.4 % of the numbers', with a step for each row 0.7 %.
 TFLite has no such table, so the rows are gathered as whole numbers and multiplied by their steps, which are gathered beside them: four bytes a row more.
 """
 

@@ -1,6 +1,6 @@
 """Full-integer TFLite files, for devices that compute in nothing else: weights and activations in int8, the ranges of the activations fixed by texts that are looked at.
 
-On a CPU dynamic-range int8 is faster and nearer to the float model; see RESULTS.md, "Static int8".
+Where there is floating point, dynamic-range int8 rounds less: it measures the range of each activation while it runs.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from tfarch.export.bundle import arrays_file, write_bundle
 from tfarch.export.linter import lint
 from tfarch.export.metadata import write_metadata
 from tfarch.export.saved_model import write_saved_model
-from tfarch.export.tflite import VARIANTS, Converter
+from tfarch.export.tflite import STATIC, VARIANTS, Converter
 from tfarch.models.classifier import HEAD, with_outputs
 from tfarch.pipeline.trained import Stage, TrainedClassifier, TrainedModel
 from tfarch.progress import say
@@ -124,9 +124,8 @@ def _write(config: Config, trained: TrainedModel, folder: RunFolder, app: str, b
                     say(f"exporting {name}")
                     ships = number == last and variant == config.export.ship and length is None
                     file = f"{name}.tflite"
-                    body = converter.convert(
-                        variant, _calibrating(trained.any, number, length), config.export.calibration, config.export.keep_float
-                    )
+                    texts = _calibrating(trained.any, number, length) if variant == STATIC else ()
+                    body = converter.convert(variant, texts, config.export.calibration, config.export.keep_float)
                     _write_tflite(beside / file, body, trained, stage, name, app)
                     exported.append(Exported(name, f"bundle/{MODEL}" if ships else f"variants/{file}", stage.name, variant, length, ships))
         if number == last:
