@@ -192,10 +192,10 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
     from tfarch.pipeline.prepare import hashes, prepare
     from tfarch.training.devices import strategy_for
 
-    strategy_for(config.train.devices)  # told first where there are none such; logical ones are made before TensorFlow computes anything
     recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
     if recipe is not None:
         compression_job.require_own_process(recipe, config.train.devices, after_training=True)
+    strategy_for(config.train.devices)  # told early where there are none such; logical ones are made before TensorFlow computes anything
     tasks = prepare(config, folder.cache)
     if recipe is not None:
         compression_job.require_fitting(recipe, tasks, config.compress.teacher)
