@@ -132,10 +132,13 @@ class ExportConfig:
     """Which files are made, and the bounds that they must keep."""
 
     variants: list[str] = option(
-        ["float32", "float16", "dynamic_int8"], "TFLite variants of the trained model; static_int8 is for devices without floating point"
+        ["float32", "float16", "dynamic_int8"],
+        "TFLite variants of the trained model; weight_only_int8 computes in float, static_int8 is for devices without floating point",
     )
     ship: str = option("dynamic_int8", "variant that becomes bundle/model.tflite")
-    keep_float: list[str] = option([], "layer name patterns whose weights stay float in dynamic_int8 files, such as head or layer_0_*")
+    keep_float: list[str] = option(
+        [], "layer name patterns whose weights stay float in dynamic_int8 and weight_only_int8 files, such as head or layer_0_*"
+    )
     calibration: Literal["min_max", "percentile", "mse"] = option(
         "mse", "what fixes the ranges of activations in static_int8 files: all that was seen, all but the tails, or the least square error"
     )

@@ -12,6 +12,8 @@ import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from tfarch.export.graph_editing import add_tensor, code_of, operator_of
+
 _Op = schema.BuiltinOperator
 
 
@@ -32,10 +34,10 @@ def with_steps_of_rows(body: bytes, whole: bytes) -> bytes:
     placed = []
     for operator in graph.operators:
         placed.append(operator)
-        if _code(model, operator) != _Op.DEQUANTIZE:
+        if code_of(model, operator) != _Op.DEQUANTIZE:
             continue
         gather = next((each for each in placed if operator.inputs[0] in each.outputs), None)
-        if gather is None or _code(model, gather) != _Op.GATHER:
+        if gather is None or code_of(model, gather) != _Op.GATHER:
             continue
         table = graph.tensors[gather.inputs[0]]
         # Whoever else reads it would read other numbers.
@@ -58,44 +60,15 @@ def _by_rows(model, dequantise, gather, values: np.ndarray) -> list:
     model.buffers[table.buffer].data = np.clip(np.round(values / steps), -127, 127).astype(np.int8).view(np.uint8).ravel()
     for tensor in (table, gathered):
         tensor.quantization.scale, tensor.quantization.zeroPoint = [1.0], [0]
-    name, shape = table.name.decode(), list(graph.tensors[wanted].shape)
-    buffer = schema.BufferT()
-    buffer.data = steps.view(np.uint8).ravel()
-    model.buffers.append(buffer)
-    held = _tensor(model, f"{name}/steps", [len(values), 1], len(model.buffers) - 1)
-    numbers = _tensor(model, f"{name}/whole", shape, 0, like=graph.tensors[wanted])
-    own = _tensor(model, f"{name}/step", [*shape[:-1], 1], 0, like=graph.tensors[wanted])
+    name, shape, like = table.name.decode(), list(graph.tensors[wanted].shape), graph.tensors[wanted].shapeSignature
+    held = add_tensor(model, f"{name}/steps", [len(values), 1], steps.view(np.uint8).ravel())
+    numbers, own = add_tensor(model, f"{name}/whole", shape), add_tensor(model, f"{name}/step", [*shape[:-1], 1])
+    if like is not None:  # dimensions that are open
+        for index in (numbers, own):
+            graph.tensors[index].shapeSignature = [*like[:-1], graph.tensors[index].shape[-1]]
     dequantise.outputs = [numbers]
-    beside = schema.OperatorT()
-    beside.opcodeIndex, beside.inputs, beside.outputs = gather.opcodeIndex, [held, gather.inputs[1]], [own]
+    beside = operator_of(model, _Op.GATHER, [held, gather.inputs[1]], [own])
     beside.builtinOptionsType, beside.builtinOptions = gather.builtinOptionsType, gather.builtinOptions
-    product = schema.OperatorT()
-    product.opcodeIndex, product.inputs, product.outputs = _code_index(model, _Op.MUL), [numbers, own], [wanted]
+    product = operator_of(model, _Op.MUL, [numbers, own], [wanted])
     product.builtinOptionsType, product.builtinOptions = schema.BuiltinOptions.MulOptions, schema.MulOptionsT()
     return [beside, product]
-
-
-def _tensor(model, name: str, shape: list[int], buffer: int, like=None) -> int:
-    """The number of a new float32 tensor; `like` has its dimensions that are open, but the last."""
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = name.encode(), shape, schema.TensorType.FLOAT32, buffer
-    if like is not None and like.shapeSignature is not None:
-        tensor.shapeSignature = [*like.shapeSignature[:-1], shape[-1]]
-    model.subgraphs[0].tensors.append(tensor)
-    return len(model.subgraphs[0].tensors) - 1
-
-
-def _code(model, operator) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return max(code.builtinCode, code.deprecatedBuiltinCode)
-
-
-def _code_index(model, code: int) -> int:
-    """Where an operator's code stands among those of the file; it is added where the file has none."""
-    for place, each in enumerate(model.operatorCodes):
-        if max(each.builtinCode, each.deprecatedBuiltinCode) == code:
-            return place
-    added = schema.OperatorCodeT()
-    added.builtinCode, added.deprecatedBuiltinCode, added.version = code, min(code, 127), 1
-    model.operatorCodes.append(added)
-    return len(model.operatorCodes) - 1

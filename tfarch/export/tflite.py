@@ -1,4 +1,4 @@
-"""Models as TFLite files: float32, float16, dynamic-range int8 or static int8, of dynamic or fixed length, with no Flex and no custom op."""
+"""Models as TFLite files: float32, float16, dynamic-range, weight-only or static int8, of dynamic or fixed length, with no Flex and no custom op."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from tfarch.errors import InputError, TfarchError, unknown
 from tfarch.export.row_tables import with_steps_of_rows
 from tfarch.export.selective import with_float_weights
 from tfarch.export.static_int8 import Calibration, static_int8
+from tfarch.export.weight_only import with_weights_alone_rounded
 from tfarch.quiet import quiet
 
-DYNAMIC, STATIC = "dynamic_int8", "static_int8"
-# What the converter is told for each variant: DEFAULT alone is dynamic range, int8 weights per channel and float activations. Static int8 is made of the float32 file.
+DYNAMIC, WEIGHT_ONLY, STATIC = "dynamic_int8", "weight_only_int8", "static_int8"
+# What the converter is told for each variant: DEFAULT alone is dynamic range, int8 weights per channel and float activations. Weight-only int8 is made of that file, static int8 of
+# the float32 one.
 VARIANTS: dict[str, dict] = {
     "float32": {},
     "float16": {"optimizations": [tf.lite.Optimize.DEFAULT], "supported_types": [tf.float16]},
     DYNAMIC: {"optimizations": [tf.lite.Optimize.DEFAULT]},
+    WEIGHT_ONLY: {},
     STATIC: {},
 }
 
@@ -82,7 +85,7 @@ class Converter:
 
         Args:
             texts, calibration: what `static_int8` fixes the ranges of activations by.
-            keep_float: patterns of the layers whose weights stay float in a `dynamic_int8` file.
+            keep_float: patterns of the layers whose weights stay float in a `dynamic_int8` or `weight_only_int8` file.
 
         Raises:
             InputError: unknown variant, or none of the texts that it needs.
@@ -94,10 +97,12 @@ class Converter:
             if not texts:
                 raise InputError("static_int8 needs texts that fix the ranges of activations", mend="train again: this run kept none")
             return static_int8(self.plain("float32"), texts, calibration)
-        if variant == DYNAMIC:
+        if variant in (DYNAMIC, WEIGHT_ONLY):
             whole = self.plain("float32")
             body = with_steps_of_rows(self.plain(DYNAMIC), whole)
-            return with_float_weights(body, whole, keep_float) if keep_float else body
+            if keep_float:
+                body = with_float_weights(body, whole, keep_float)
+            return body if variant == DYNAMIC else with_weights_alone_rounded(body)
         return self.plain(variant)
 
     def plain(self, variant: str) -> bytes:
