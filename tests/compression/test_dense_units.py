@@ -7,7 +7,8 @@ import tfarch  # noqa: F401 - settles which Keras TensorFlow uses, so it comes f
 
 import tensorflow as tf  # isort: skip
 
-from tfarch.compression.dense_units import by_magnitude, by_slopes, chains, without_units
+from tfarch.compression.dense_units import by_magnitude, chains, without_units
+from tfarch.compression.slopes import worth_by_slopes
 
 layers = tf.keras.layers
 RANDOM = np.random.default_rng(3)
@@ -66,12 +67,13 @@ def mean_square(output, targets):
     return tf.reduce_sum(tf.square(output - targets), axis=1)
 
 
-@pytest.mark.parametrize("power", [1, 2])
-def test_slopes_are_those_of_gates_at_each_unit(power):
+@pytest.mark.parametrize(("criterion", "power"), [("gradient", 1), ("information", 2)])
+def test_slopes_are_those_of_gates_at_each_unit(criterion, power):
     model = model_with()
     found = [chain for chain in chains(model) if chain.name == "shared"]
     rows = [({"inputs": RANDOM.normal(size=(4, 6)).astype(np.float32)}, RANDOM.normal(size=(4, 3)).astype(np.float32)) for _ in range(2)]
-    (worth,) = by_slopes(model, found, rows, mean_square, power)
+    batches = [(batch, targets, np.ones(4, np.float32)) for batch, targets in rows]
+    (worth,) = worth_by_slopes(criterion, model, [(chain.name, chain.units) for chain in found], batches, mean_square)
     gate = tf.Variable(tf.ones(8))
     expected = np.zeros(8)
     for batch, targets in rows:

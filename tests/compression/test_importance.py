@@ -5,7 +5,7 @@ import pytest
 
 from tests.tiny_encoder import tf
 from tfarch.compression.importance import CRITERIA, best, importance
-from tfarch.data.batches import Examples
+from tfarch.data.batches import Examples, plan_in_order
 from tfarch.data.tokens import Tokens
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier
@@ -61,6 +61,29 @@ def test_it_is_what_the_loss_of_each_text_says(model, examples, criterion, power
     for layer, neuron in ((0, 7), (1, 0), (1, 5)):
         own = slopes(model, examples, f"layer_{layer}_feed_forward_out/kernel", [neuron])
         np.testing.assert_allclose(found.neurons[layer][neuron], np.mean(np.abs(own) ** power) / power, rtol=0.05, atol=1e-6)
+
+
+def test_movement_is_what_the_weights_that_read_a_group_gain_while_training_goes_on(model, examples):
+    before = get_weights(model)
+    found = importance("movement", model, SPEC, examples, cross_entropy(), batch_size=4, learning_rate=0.01)
+    assert all((value == before[name]).all() for name, value in get_weights(model).items())
+    other, optimizer = build_classifier(SPEC, 3), tf.keras.optimizers.Adam(0.01)
+    set_weights(other, before)
+    names = {"heads": "attention_output", "neurons": "feed_forward_out"}
+    gained = {"heads": np.zeros(12), "neurons": np.zeros(8)}
+    for batch in plan_in_order(examples.lengths, 4):
+        tensors = examples.batch(batch, 1.0)
+        with tf.GradientTape() as tape:
+            logits = other({name: tensors[name] for name in ("ids", "mask", "segment_ids")})
+            loss = tf.reduce_mean(cross_entropy()(logits, tf.constant(tensors["targets"])))
+        kernels = {part: other.get_layer(f"layer_0_{name}").kernel for part, name in names.items()}
+        slopes = tape.gradient(loss, [other.trainable_variables, kernels])
+        for part, kernel in kernels.items():
+            gained[part] -= len(tensors["targets"]) * (kernel.numpy().astype(np.float64) * slopes[1][part].numpy()).sum(axis=1)
+        optimizer.apply_gradients(zip(slopes[0], other.trainable_variables, strict=True))
+    np.testing.assert_allclose(found.heads[0], gained["heads"].reshape(3, 4).sum(axis=1) / TEXTS, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(found.neurons[0], gained["neurons"] / TEXTS, rtol=1e-3, atol=1e-6)
+    assert found.heads[0].min() < found.heads[0].max()
 
 
 def test_magnitude_is_the_length_of_all_weights_of_a_group(model, examples):

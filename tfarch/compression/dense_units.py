@@ -5,7 +5,6 @@ A layer may lose units where all that reads it, through layers that keep each un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,33 +88,6 @@ def by_magnitude(model: tf.keras.Model, found: list[Chain]) -> list[np.ndarray]:
             squares += (weights[f"{reader}/kernel"] ** 2).sum(axis=1)
         worth.append(np.sqrt(squares))
     return worth
-
-
-def by_slopes(
-    model: tf.keras.Model,
-    found: list[Chain],
-    batches: list[tuple[Mapping[str, np.ndarray], np.ndarray]],
-    objective: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    power: int,
-) -> list[np.ndarray]:
-    """What the units are worth by the loss: the mean over rows of |slope|^power / power, float64 `[units]` of each chain; see `tfarch.compression.importance`.
-
-    Args:
-        batches: inputs by name and targets.
-        objective: loss of each row, `[batch]`.
-        power: 1: gradient; 2: information.
-    """
-    opened = tf.keras.Model(model.input, [model.output, *(model.get_layer(chain.name).output for chain in found)])
-    sums, rows = [np.zeros(chain.units) for chain in found], 0
-    for inputs, targets in batches:
-        with tf.GradientTape() as tape:
-            output, *outputs = opened({name: tf.constant(value) for name, value in inputs.items()}, training=False)
-            loss = tf.reduce_sum(objective(output, tf.constant(targets)))
-        for total, own, slope in zip(sums, outputs, tape.gradient(loss, outputs), strict=True):
-            slopes = tf.reduce_sum(own * slope, axis=list(range(1, own.shape.rank - 1))).numpy().astype(np.float64)
-            total += (np.abs(slopes) ** power).sum(axis=0)
-        rows += len(targets)
-    return [each / (power * max(1, rows)) for each in sums]
 
 
 def without_units(model: tf.keras.Model, found: list[Chain], kept: list[np.ndarray]) -> tf.keras.Model:

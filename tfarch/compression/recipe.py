@@ -13,8 +13,8 @@ from tfarch.errors import InputError, unknown
 from tfarch.settings import from_values, option, read_yaml
 
 VERSION = 1
-Criterion = Literal["magnitude", "gradient", "information"]  # of heads and neurons, see `tfarch.compression.importance`
-WeightCriterion = Literal["magnitude", "gradient", "information", "movement"]  # of weights, see `tfarch.compression.sparsity`
+# Of heads and neurons, see `tfarch.compression.importance`; of weights, see `tfarch.compression.sparsity`.
+Criterion = Literal["magnitude", "gradient", "information", "movement"]
 SHIPPED = Path(__file__).parent / "recipes"
 
 
@@ -51,7 +51,7 @@ class Prune(Training):
     ramp: float = option(0.6, "share of the stage's steps over which the sparsity rises; the rest recovers")
     frequency: int = option(10, "most batches between mask updates; a short ramp has ten updates all the same")
     layers: list[str] = option(["layer_*"], "layer name patterns of the kernels that are pruned")
-    criterion: WeightCriterion = option("magnitude", "what tells which weights are worth most")
+    criterion: Criterion = option("magnitude", "what tells which weights are worth most")
     scope: Literal["local", "global"] = option(
         "local", "whether each kernel loses the same share of its own, or all compete for one budget"
     )

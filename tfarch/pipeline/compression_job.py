@@ -215,7 +215,8 @@ class _Work:
         rows = some_rows(len(examples), stage.texts, self.config.seed)
         some = Examples(examples.tokens.select(rows), examples.targets[rows], examples.weights[rows])
         objective = joint_objective(classification_objective(self.config.train), list(classes.values()))
-        worth, across = importance(stage.criterion, plain, model.spec, some, objective), stage.scope == "global"
+        worth = importance(stage.criterion, plain, model.spec, some, objective, learning_rate=stage.learning_rate)
+        across = stage.scope == "global"
         heads = best(worth.heads, stage.heads, across=across, least=stage.least_heads)
         neurons = best(worth.neurons, stage.neurons, across=across, least=stage.least_neurons, multiple=stage.multiple)
         return Kept.by_masks(heads, neurons)

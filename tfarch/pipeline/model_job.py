@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from tfarch.compression.dense_units import by_magnitude, by_slopes, chains, without_units
+from tfarch.compression.dense_units import by_magnitude, chains, without_units
 from tfarch.compression.importance import best
 from tfarch.compression.pruning import (
     UpdatePruningStep,
@@ -27,6 +27,7 @@ from tfarch.compression.pruning import (
 )
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Training
+from tfarch.compression.slopes import worth_by_slopes
 from tfarch.compression.sparsity import Sparsify
 from tfarch.config import TrainConfig
 from tfarch.data.arrays import Arrays
@@ -170,9 +171,12 @@ class _Work:
         else:
             rows = self.rows.select(some_rows(len(self.rows), stage.texts, self.seed))
             targets, parts = self._targets(rows), np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
-            batches = [(rows.inputs.padded(part, 1), targets[part]) for part in parts]
-            plain = dataclasses.replace(stage, distillation=0.0)
-            worth = by_slopes(model, found, batches, self._objective(plain), {"gradient": 1, "information": 2}[stage.criterion])
+            batches = [(rows.inputs.padded(part, 1), targets[part], np.ones(len(part), np.float32)) for part in parts]
+            groups, objective = (
+                [(chain.name, chain.units) for chain in found],
+                self._objective(dataclasses.replace(stage, distillation=0.0)),
+            )
+            worth = worth_by_slopes(stage.criterion, model, groups, batches, objective, learning_rate=stage.learning_rate)
         kept = best(worth, stage.neurons, across=stage.scope == "global", least=stage.least_neurons, multiple=stage.multiple)
         model = without_units(model, found, kept)
         units = {chain.name: int(mask.sum()) for chain, mask in zip(found, kept, strict=True)}
