@@ -8,7 +8,7 @@ beside a tokeniser; p50 of one text at one thread, token ids given (fastText has
 What it costs: five minutes on 2 cores beside the runs, which it does not make. What it last gave: not run yet.
 
     make bench-env
-    .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --averaged RUN
+    .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --averaged RUN --page front.html
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from benchmarks.workers import Worker, median, serve, table, time_calls
 
 ROUNDS, TEXTS, WARMUP = 9, 60, 30
 WIDTH = 256  # of static embeddings, as model2vec's default
+HEADS = ["", "accuracy", "MB", "p50, ms"]
 ONNX = ("onnx_int8", "onnx_int8_per_channel", "onnx_fused_int8", "onnx_fused_int8_per_channel")
 
 
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, help="folder of the run that all start from")
     parser.add_argument("--recipes", type=Path, nargs="*", default=[], help="folders that `compress --from RUN` made")
     parser.add_argument("--averaged", type=Path, help="a run with model.structure=averaged on the same data")
+    parser.add_argument("--page", type=Path, help="file of a page with the table and its plots")
     parser.add_argument("--serve", nargs=2, metavar=("FILE", "IDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -54,17 +56,51 @@ def main() -> int:
             worker.close()
     milliseconds = {name: median([each[name] for each in rounds]) for name in workers}
     best = min(ONNX, key=milliseconds.get)
-    rows, found = [], {}
-    for name in workers:
-        if name in ONNX and name != best:
-            continue
-        accuracy = None if name == "distilbert_size" else accuracies[name]
-        found[name] = {"accuracy": accuracy, "mb": sizes[name] / 1e6, "ms": milliseconds[name]}
-        told = "" if accuracy is None else f"{100 * accuracy:.2f} %"
-        rows.append([name.replace("_", " "), told, f"{sizes[name] / 1e6:.2f}", f"{milliseconds[name]:.3f}"])
-    print(table(["", "accuracy", "MB", "p50, ms"], rows))
-    print(json.dumps({"machine": describe(), "found": found}))
+    found = {
+        name.replace("_", " "): {
+            "accuracy": None if name == "distilbert_size" else accuracies[name],
+            "mb": sizes[name] / 1e6,
+            "ms": milliseconds[name],
+        }
+        for name in workers
+        if name not in ONNX or name == best
+    }
+    print(table(HEADS, _rows(found)))
+    machine = describe()
+    print(json.dumps({"machine": machine, "rows": len(truth), "found": found}))
+    if options.page:
+        options.page.write_text(_page(found, len(truth), machine), encoding="utf-8")
     return 0
+
+
+def _rows(found: dict[str, dict[str, Any]]) -> list[list[str]]:
+    return [
+        [name, "" if each["accuracy"] is None else f"{100 * each['accuracy']:.2f} %", f"{each['mb']:.2f}", f"{each['ms']:.3f}"]
+        for name, each in found.items()
+    ]
+
+
+def _page(found: dict[str, dict[str, Any]], rows: int, machine: dict[str, Any]) -> str:
+    """The table, and accuracy against time and against size with 95 % intervals, in the manner of a report."""
+    from tfarch.evaluation.html import render_page
+    from tfarch.evaluation.markup import tag
+    from tfarch.evaluation.metrics import wilson_interval
+    from tfarch.evaluation.svg import Point, scatter
+
+    plots = []
+    for figure, axis in (("ms", "ms a text, median, one thread"), ("mb", "MB")):
+        points = []
+        for name, each in found.items():
+            if each["accuracy"] is not None:
+                low, high = (100 * end for end in wilson_interval(round(each["accuracy"] * rows), rows))
+                kind = "chosen" if name.startswith("tfarch") else ""
+                points.append(Point(each[figure], 100 * each["accuracy"], name, kind, low, high))
+        plots.append(tag("figure", scatter(points, title=f"Accuracy against {axis}", x=axis, y="accuracy, %")))
+    cells = [tag("tr", tag("th", row[0]), [tag("td", cell) for cell in row[1:]]) for row in _rows(found)]
+    whole = tag("table", tag("thead", tag("tr", [tag("th", head) for head in HEADS])), tag("tbody", cells))
+    note = tag("p", f"{rows:,} test rows; {machine['cpu']}.", class_="note")
+    head = tag("h1", "Accuracy, bytes and milliseconds of ways to label short texts")
+    return render_page("The front", head, [("front", "The front", [tag("div", plots, class_="plots"), whole, note])], "benchmarks.front")
 
 
 def _workers(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Worker], dict[str, int]]:
