@@ -6,7 +6,6 @@ A way is fitted to the events of a fold and then scores all items for each query
 from __future__ import annotations
 
 import dataclasses
-import resource
 import sys
 import time
 import warnings
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from benchmarks.workers import serve
+from benchmarks.workers import peak_mb, serve
 
 NO_SCORE = -1e9  # of an item that a way says nothing of
 
@@ -125,7 +124,7 @@ def _answer(way: str, fold: str, out: str, settings: dict) -> dict[str, float]:
     scores = WAYS[way](known, **settings)
     seconds = time.perf_counter() - started
     np.save(out, np.nan_to_num(np.asarray(scores, np.float32), nan=NO_SCORE))
-    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
+    return {"seconds": seconds, "peak_mb": peak_mb()}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ The simple ones are written out here and not taken from a library, as the check 
 from __future__ import annotations
 
 import re
-import resource
 import sys
 import tempfile
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from benchmarks.workers import serve
+from benchmarks.workers import peak_mb, serve
 from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.runtime.signals import History
 
@@ -220,7 +219,7 @@ def main() -> None:
         score = _fitted(way, train, source.catalogue, moment, liked, settings, own)
         seconds = time.perf_counter() - started
         np.save(out, np.stack([score(history_of(log, rows, liked)) for rows in known]).astype(np.float32))
-        return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
+        return {"seconds": seconds, "peak_mb": peak_mb()}
 
     serve(answer)
 
