@@ -87,6 +87,35 @@ def test_a_score_is_nearly_the_same_and_still_a_sum(index):
         assert each.score == pytest.approx(one[each.item].score, rel=0.1)
 
 
+def mostly_new(nearest=None):
+    """One item in a hundred has events, and the linear model, of which the index knows nothing, tells most of these."""
+    made = large(nearest)
+    rng = np.random.default_rng(8)
+    known = rng.choice(MANY, MANY // 100, replace=False)
+    sources, targets, counts = np.zeros((MANY, 3), np.float32), np.zeros((MANY, 3), np.float32), np.zeros((MANY, 4), np.float32)
+    sources[known], targets[known] = rng.normal(size=(2, len(known), 3))
+    targets[known] *= rng.pareto(1.5, len(known))[:, None]  # few items have most of the weight
+    counts[known] = rng.gamma(0.3, 10.0, (len(known), 4)) + 1.0
+    signals = dataclasses.replace(made.signals, sources=sources, targets=targets, counts=counts)
+    weights = made.ranker.weights.copy()
+    weights[made.ranker.names.index("linear")] = 5.0
+    ranker = Ranker(made.ranker.names, weights)
+    return Recommender(signals, ranker, made.ids, made.ids, ("click",), ("a", "b"), 1.0, nearest=nearest), known
+
+
+def test_where_most_items_are_new_it_is_nearly_the_same_too(index):
+    (exact, known), (quick, _) = mostly_new(), mostly_new(index)
+    shares, found = [], []
+    for user in range(20):
+        had = history(*np.random.default_rng(user).choice(known, 5, replace=False))
+        one, other = (way.recommend(had, 10) for way in (exact, quick))
+        shares.append(len({each.item for each in one} & {each.item for each in other}) / 10)
+        scores = {each.item: each.score for each in one}
+        found += [(each.score, scores[each.item]) for each in other if each.item in scores]
+    assert np.mean(shares) > 0.9
+    np.testing.assert_allclose(*np.array(found).T, rtol=0.15)
+
+
 def test_a_short_list_of_candidates_is_scored_whole(index):
     allow = ["3", "17", "400"]
     one, other = (way.recommend(history(5), 10, allow=allow) for way in (large(), large(index)))

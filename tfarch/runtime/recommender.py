@@ -29,7 +29,8 @@ from tfarch.runtime.user_tower import UserTower
 
 ITEMS = "items.json"
 ARRAYS = "arrays.npz"
-_NEAREST, _SAMPLE, _ALWAYS = 1000, 4096, 200  # items that are scored where there is an index: see `_looked_at`
+_NEAREST, _LINEAR, _SAMPLE, _ALWAYS = 1000, 500, 2048, 200  # items that are scored where there is an index: see `_looked_at`
+_MOST_HAD = 100_000  # items whose linear score is asked for there
 _VARIED = 5  # times as many items as are asked for, that those are chosen from where there is to be variety
 _SIGNALS = ("sources", "targets", "categories", "counts", "value", "since")
 _TABLES = {"sources", "targets", "categories", "vectors"}  # that may be int8
@@ -82,10 +83,14 @@ class Recommender:
         self.nearest = nearest
         self._numbers = {item: number for number, item in enumerate(self.ids)}
         if nearest is not None:
-            self._sample = np.sort(np.random.default_rng(0).permutation(len(self.ids))[:_SAMPLE])
             newest = np.argsort(-np.nan_to_num(signals.since, nan=-np.inf), kind="stable")[:_ALWAYS]
             popular = np.argpartition(-signals.counts, min(_ALWAYS, len(self.ids) - 1), axis=0)[:_ALWAYS].ravel()
-            self._always = np.unique(np.concatenate([self._sample, newest, popular]))
+            self._whole = np.union1d(newest, popular)
+            groups = [np.flatnonzero(group) for group in (~signals.cold, signals.cold)]
+            self._sizes = np.array([len(group) for group in groups])
+            self._sample = np.concatenate([np.random.default_rng(0).permutation(group)[:_SAMPLE] for group in groups])
+            most = np.argsort(-signals.counts[:, 0], kind="stable")[: min(_MOST_HAD, int((~signals.cold).sum()))]
+            self._most_had, self._their_targets = most, signals.targets[most]
 
     def number(self, item: str) -> int:
         """The number of an item.
@@ -225,18 +230,28 @@ class Recommender:
         return told
 
     def _looked_at(self, history: History, candidates: np.ndarray, words: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the items that are scored, rising, and which of them tell what is usual, bool of that shape.
+        """Numbers of the items that are scored, rising, and how many candidates each stands for where it is told what is usual.
 
-        With an index these are the nearest to the user's state, those that share most words with what he wanted, the most popular of each window, the newest, and a sample of
-        all, which alone tells what is usual; without one, or where few items are candidates, all of them.
+        With an index these are the nearest to the user's state, the best by the linear model among those with most events, those that share most words with what he wanted,
+        the most popular of each window and the newest, each for itself; and a sample of those with events and of those without, for all others. Without an index, or where few
+        items are candidates, all of them.
         """
-        if self.nearest is None or candidates.sum() <= 2 * _SAMPLE:
+        if self.nearest is None or candidates.sum() <= 4 * _SAMPLE:
             rows = np.arange(len(candidates)) if self.nearest is None else np.flatnonzero(candidates)
             return rows, candidates[rows]
-        alike = np.argpartition(-words, count)[:count]
+        alike = np.flatnonzero(words)
+        alike = alike[np.argpartition(-words[alike], count)[:count]] if len(alike) > count else alike
         near = self.nearest.to(self.signals.state(history), count)
-        rows = np.unique(np.concatenate([self._always, near, alike[words[alike] > 0.0]]))
-        return rows, candidates[rows] & np.isin(rows, self._sample, assume_unique=True)
+        linear = -(self._their_targets @ self.signals.sources_of(history))
+        best = np.argpartition(linear, min(_LINEAR, len(linear) - 1), axis=0)[:_LINEAR].ravel() if len(linear) else []
+        own = np.unique(np.concatenate([self._whole, near, alike, self._most_had[best]]))
+        drawn = np.setdiff1d(self._sample, own, assume_unique=True)
+        kinds = self.signals.cold[drawn].astype(int)
+        others = self._sizes - np.bincount(self.signals.cold[own], minlength=2)
+        stands = others / np.maximum(1, np.bincount(kinds, minlength=2))
+        rows, counted = np.concatenate([own, drawn]), np.concatenate([np.ones(len(own)), stands[kinds]])
+        order = np.argsort(rows)
+        return rows[order], (counted * candidates[rows])[order]
 
     def as_files(self, *, int8: bool = False) -> tuple[str, dict[str, np.ndarray]]:
         """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`.

@@ -71,6 +71,7 @@ class Signals:
     rates: what share of an item's events is of each behaviour, drawn to that of all items, float32 `[m, behaviours]`; None: there is one behaviour only.
     behaviours: their names.
     of_items: the signals of the items alone, which are the same for everybody, float32 `[m]` each.
+    cold: whether an item has no events, bool `[m]`.
     """
 
     sources: np.ndarray
@@ -87,6 +88,7 @@ class Signals:
     rates: np.ndarray | None = None
     behaviours: tuple[str, ...] = ()
     of_items: Mapping[str, np.ndarray] = field(init=False)
+    cold: np.ndarray = field(init=False)
 
     def __post_init__(self):
         years = (self.moment - self.since) / YEAR
@@ -94,14 +96,10 @@ class Signals:
         rates = {} if self.rates is None else {f"rate_{name}": rate for name, rate in zip(self.behaviours, self.rates.T, strict=True)}
         counts = dict(zip(_COUNTS, np.log1p(self.counts).T, strict=True))
         object.__setattr__(self, "of_items", {**counts, "value": self.value, "age": age.astype(np.float32), **rates})
+        object.__setattr__(self, "cold", self.counts[:, 0] == 0)
 
     def __len__(self) -> int:
         return len(self.sources)
-
-    @property
-    def cold(self) -> np.ndarray:
-        """Whether an item has no events, bool `[m]`."""
-        return self.counts[:, 0] == 0
 
     def shared_words(self, history: History) -> np.ndarray:
         """How much of what the user wanted stands in the items' texts, float32 `[m]`."""
@@ -112,28 +110,37 @@ class Signals:
 
     def of(self, history: History, rows: np.ndarray | None = None, *, words: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """The signals by name, float32 `[m]` each, or `[rows]` of these items alone; `words` as `shared_words` gives them, where they are known already."""
-        items, said, among = history.items, self._alike(history.texts), slice(None) if rows is None else rows
+        items, (alike, shares), among = history.items, self._alike(history.texts), slice(None) if rows is None else rows
         recent = history.amounts * history.recent
-        sources = np.concatenate([self.sources[items], said @ self.sources])
-        categories = np.concatenate([self.categories[items], said @ self.categories])
+        categories = np.concatenate([self.categories[items], shares @ self.categories[alike]])
         words = self.shared_words(history) if words is None else words
-        targets = self.targets[among]
+        linear = self.targets[among] @ self._sources_of(history, alike, shares)
         found = {
-            "linear": targets @ (history.amounts.astype(np.float32) @ sources),
-            "linear_recent": targets @ (recent.astype(np.float32) @ sources),
+            "linear": linear[:, 0],
+            "linear_recent": linear[:, 1],
             "words": words[among],
             "categories": self.categories[among] @ (recent.astype(np.float32) @ categories),
-            "of_its_time": self._of_its_time(np.concatenate([self.since[items], self._since(said)]), recent)[among],
+            "of_its_time": self._of_its_time(np.concatenate([self.since[items], self._since(alike, shares)]), recent, among),
         }
         if self.vectors is not None:
             found["interest"] = self.vectors[among] @ self.state(history)
         return {**found, **{name: value[among] for name, value in self.of_items.items()}}
 
+    def sources_of(self, history: History) -> np.ndarray:
+        """What the targets are multiplied by for the signals `linear` and `linear_recent`, float32 `[rank, 2]`."""
+        return self._sources_of(history, *self._alike(history.texts))
+
+    def _sources_of(self, history: History, alike: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        amounts = np.stack([history.amounts, history.amounts * history.recent], axis=1).astype(np.float32)
+        return np.concatenate([self.sources[history.items], shares @ self.sources[alike]]).T @ amounts
+
     def by_event(self, history: History, item: int) -> dict[str, np.ndarray]:
         """What each event of a history, its texts after its items, gives to the signals of one item that are sums over events: float64 `[n]` each."""
-        said, recent = self._alike(history.texts), history.amounts * history.recent
-        linear = np.concatenate([self.sources[history.items], said @ self.sources]).astype(np.float64) @ self.targets[item]
-        categories = np.concatenate([self.categories[history.items], said @ self.categories]).astype(np.float64) @ self.categories[item]
+        (alike, shares), recent = self._alike(history.texts), history.amounts * history.recent
+        linear, categories = (
+            np.concatenate([table[history.items], shares @ table[alike]]).astype(np.float64) @ other[item]
+            for table, other in ((self.sources, self.targets), (self.categories, self.categories))
+        )
         wanted = np.concatenate([history.wanted, np.ones(len(history.texts), bool)])
         words = np.array([self.words.score(item, each) for each in (*history.items.tolist(), *history.texts)], np.float64)
         given = {
@@ -146,21 +153,26 @@ class Signals:
             given["interest"] = self.users.by_event(*self._events(history)) @ self.vectors[item]
         return given
 
-    def _alike(self, texts: Sequence[str]) -> np.ndarray:
-        """What a text that is no item's stands for beside its own words: the items that share most words with it, shares of 1 in all, float32 `[texts, m]`; zeros where
-        none shares any."""
-        shares = np.zeros((len(texts), len(self)), np.float32)
+    def _alike(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """What texts that are no items' stand for beside their own words: numbers of the items that share most words with one, int64 `[n]`, and what share of each text each
+        item is, 1 in all, float32 `[texts, n]`; zeros where none shares any."""
+        shares = np.zeros((len(texts), ALIKE * len(texts)), np.float32)
+        alike = [np.zeros(0, np.int64)]
         for row, text in enumerate(texts):
             scores = self.words.scores_of_texts([text], np.ones(1))
             best = np.argsort(-scores, kind="stable")[:ALIKE]
-            shares[row, best] = scores[best] / max(float(scores[best].sum()), 1e-9)
-        return shares
+            place = sum(map(len, alike))
+            shares[row, place : place + len(best)] = scores[best] / max(float(scores[best].sum()), 1e-9)
+            alike.append(best)
+        alike = np.concatenate(alike)
+        return alike, shares[:, : len(alike)]
 
-    def _since(self, shares: np.ndarray) -> np.ndarray:
-        """The mean beginning of these shares of items `[texts, m]`, of those that have one; NaN where none has."""
-        dated = ~np.isnan(self.since)
+    def _since(self, alike: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """The mean beginning of these shares of items `[texts, n]`, of those that have one; NaN where none has."""
+        own = self.since[alike]
+        dated = ~np.isnan(own)
         sums = shares[:, dated].sum(axis=1)
-        return np.where(sums > 0.0, shares[:, dated] @ self.since[dated] / np.maximum(sums, 1e-9), np.nan)
+        return np.where(sums > 0.0, shares[:, dated] @ own[dated] / np.maximum(sums, 1e-9), np.nan)
 
     def state(self, history: History) -> np.ndarray:
         """The user's by the interest model, float32 `[width]`; a text counts as a wanted event of the first behaviour.
@@ -180,11 +192,14 @@ class Signals:
             behaviours = np.concatenate([behaviours, np.zeros(len(history.texts), np.int64)])
         return vectors, behaviours, history.amounts
 
-    def _of_its_time(self, since: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """How near an item's beginning is to the mean one `[n]` of the history's: minus the years between; of an item whose beginning is unknown their mean."""
-        known = ~np.isnan(since)
+    def _of_its_time(self, since: np.ndarray, weights: np.ndarray, among: np.ndarray | slice) -> np.ndarray:
+        """How near the beginning of each of these items is to the mean one `[n]` of the history's: minus the years between; of an item whose beginning is unknown the
+        mean of all."""
+        own, known = self.since[among], ~np.isnan(since)
         if not weights[known].sum() > 0.0:
-            return np.zeros(len(self), np.float32)
+            return np.zeros(len(own), np.float32)
         mean = np.average(since[known], weights=weights[known])
-        apart = np.abs(self.since - mean) / YEAR
-        return -np.where(np.isnan(apart), np.nanmean(apart), apart).astype(np.float32)
+        apart = np.abs(own - mean) / YEAR
+        if np.isnan(apart).any():
+            apart = np.where(np.isnan(apart), np.nanmean(np.abs(self.since - mean)) / YEAR, apart)
+        return -apart.astype(np.float32)
