@@ -177,6 +177,18 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert tfarch.load(tmp_path / "run" / "bundle").predict(["money back please"])[0].label in TEXTS
 
 
+def test_what_is_left_learns_as_a_whole_but_for_what_the_stage_freezes(folders, tmp_path):
+    before, table = load_weights(folders[0] / "checkpoints" / "trained.safetensors"), "token_embedding/embeddings"
+    for name, freeze in (("free", ""), ("held", "freeze: [token_embedding/*, layer_0_query/*], ")):
+        stage = f"{{kind: slim, neurons: 0.5, least_neurons: 8, {freeze}epochs: 1, learning_rate: 0.001}}"
+        (tmp_path / f"{name}.yaml").write_text(f"version: 1\nstages: [{stage}]\n", encoding="utf-8")
+        answer = call("compress", "--recipe", tmp_path / f"{name}.yaml", "--from", folders[0], "--out", tmp_path / name)
+        assert answer.code == 0, answer.err
+        after = load_weights(tmp_path / name / "checkpoints" / f"{name}.safetensors")
+        still = [key for key in (table, "layer_0_query/kernel", "layer_0_key/kernel") if (after[key] == before[key]).all()]
+        assert still == ([table, "layer_0_query/kernel"] if name == "held" else [])
+
+
 @pytest.mark.parametrize(
     ("model", "stage", "message"),
     [

@@ -24,6 +24,9 @@ class Training:
 
     epochs: int = option(1, "passes over the training rows")
     learning_rate: float = option(5e-5, "peak learning rate of the stage")
+    freeze: list[str] = option(
+        ["auto"], "weight name patterns that do not learn, such as token_embedding/*; auto: those that the run froze"
+    )
     distillation: float = option(0.0, "share of the loss that asks for what the trained model says, the labels having the rest")
     temperature: float = option(2.0, "of the probabilities that are compared in distillation")
     text_vectors: float = option(
@@ -97,6 +100,7 @@ class Slim(Training):
     texts: int = option(1024, "training texts that tell what heads and neurons are worth")
     epochs: int = option(4, "passes over the training rows")
     learning_rate: float = option(1e-4, "peak learning rate of the stage")
+    freeze: list[str] = option([], "weight name patterns that do not learn; auto: those that the run froze")
 
 
 STAGES: dict[str, type] = {"prune": Prune, "quantisation_aware": QuantisationAware, "slim": Slim}

@@ -272,8 +272,9 @@ class _Work:
         return taught_by(load_teacher(self.config.compress.teacher, self.tasks), self.tasks, texts)
 
     def _settings(self, stage: Training) -> TrainConfig:
-        settings = resolve_freeze(self.config.train, len(self.lessons), pretrained=True)
-        settings = dataclasses.replace(settings, epochs=stage.epochs, learning_rate=stage.learning_rate)
+        freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]
+        settings = dataclasses.replace(self.config.train, epochs=stage.epochs, learning_rate=stage.learning_rate, freeze=freeze)
+        settings = resolve_freeze(settings, len(self.lessons), pretrained=True)
         if isinstance(stage, Slim):
             return settings
         # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.

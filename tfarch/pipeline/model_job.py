@@ -197,7 +197,7 @@ class _Work:
             epochs=stage.epochs,
             learning_rate=stage.learning_rate,
             batch_size=self.batch_size,
-            freeze=[],
+            freeze=[pattern for pattern in stage.freeze if pattern != "auto"],
             precision="float32",
             monitor="last",
         )
