@@ -4,7 +4,7 @@ What it measures: MovieLens with made-up films beside the real ones (titles of w
 peak memory, seconds and megabytes of the index, milliseconds of a query (ten items for a user of the log) over all items and with the index, at one thread, and how many of the ten are the same. And of
 1,000,000 vectors of 64 numbers, in ten thousand clusters, the milliseconds of a search for the nearest thousand and ten, and how many of the ten are the true ones.
 
-What it costs: about an hour on 2 cores, most of it learning at a hundred times. What it last gave: RESULTS.md, "Recommendation" (the million vectors; the larger catalogues were not run yet).
+What it costs: half an hour on 2 cores of Zen 5, most of it learning and the index at a hundred times. What it last gave: RESULTS.md, "Recommendation".
 
     .venv/bin/python -m benchmarks.recommender_scale [--factors 1 10 100]
 """
