@@ -142,7 +142,7 @@ stages:
   - {kind: slim, keep_layers: [0, 2], heads: 0.5, vocabulary: 40, epochs: 2, distillation: 1.0, hidden_states: 1.0, relations: 1.0}
   - {kind: prune, sparsity: 0.3, hidden_states: 0.5, text_vectors: 1.0}
   - {kind: prune, sparsity: 0.5, criterion: movement, relations: 0.5}
-  - {kind: quantisation_aware, distillation: 0.5, relations: 0.5}
+  - {kind: quantisation_aware, distillation: 0.5, relations: 0.5, variations: 2}
 """
 
 
@@ -159,6 +159,7 @@ def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_pat
     assert [stage["kind"] for stage in stages] == ["slim", "prune", "prune", "quantisation_aware"]
     assert [stage["kernel_sparsity"] for stage in stages[1:]] == pytest.approx([0.3, 0.5, 0.5], abs=0.01)
     assert stages[0]["steps"] == 2 * 3  # batches of 32: 31 rows with a label, 50 without
+    assert [stage["steps"] for stage in stages[1:]] == [3, 3, 5]  # and at last two made of each of the 31
     assert report["parity"]["holds"]
 
 
@@ -174,7 +175,7 @@ def test_another_run_of_another_size_teaches_and_one_of_other_classes_is_refused
     tfarch.run(rows, tmp_path / "run", settings=plain)
     averaged = {"structure": "averaged", "averaged_width": 16}
     tfarch.run(rows, tmp_path / "teacher", settings={**plain, "model": averaged, "train": {"epochs": 20, "learning_rate": 0.02}})
-    recipe = "version: 1\nstages:\n  - {kind: slim, neurons: 0.5, distillation: 1.0, temperature: 1.0, epochs: 30, learning_rate: 0.003}\n"
+    recipe = "version: 1\nstages:\n  - {kind: slim, neurons: 0.5, distillation: 1.0, temperature: 1.0, variations: 1, epochs: 15, learning_rate: 0.003}\n"
     (tmp_path / "mine.yaml").write_text(recipe, encoding="utf-8")
     settings = {"compress": {"teacher": str(tmp_path / "teacher")}}
     tfarch.compress(str(tmp_path / "mine.yaml"), tmp_path / "run", tmp_path / "small", settings=settings)

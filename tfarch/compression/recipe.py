@@ -38,6 +38,10 @@ class Training:
     relations: float = option(
         0.0, "what it counts that the tokens' queries, keys and values of the last layer relate as the trained model's do (MiniLMv2)"
     )
+    variations: int = option(
+        0,
+        "texts made of each training text (words left out or exchanged, two texts joined, typos), of which the trained model says what they are",
+    )
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,7 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "text_vectors": (0, 10**6),
         "hidden_states": (0, 10**6),
         "relations": (0, 10**6),
+        "variations": (0, 1000),
         "heads": (0.001, 1),
         "neurons": (0.001, 1),
         "least_heads": (1, 10**6),
@@ -200,6 +205,13 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         value = getattr(stage, name, low)
         if not low <= value <= high:
             raise InputError(f"{place}.{name}={value}: expected {low} to {high}", file=file, line=lines.get(f"{place}.{name}"))
+    if stage.variations and not (stage.distillation or stage.text_vectors):
+        raise InputError(
+            f"{place}.variations={stage.variations}: nothing says what they are",
+            file=file,
+            line=lines.get(f"{place}.variations"),
+            mend="distillation or text_vectors over 0",
+        )
     if isinstance(stage, Prune) and stage.initial_sparsity > stage.sparsity:
         raise InputError(
             f"{place}.initial_sparsity={stage.initial_sparsity}: expected at most the sparsity, {stage.sparsity}",

@@ -45,6 +45,8 @@ def _taught(settings: Report) -> str:
         parts.append(f"{100 * settings['distillation']:.0f} % of the loss by the trained model's answers")
     inner = {"text_vectors": "its text vectors", "hidden_states": "the states of its tokens", "relations": "how its tokens relate"}
     parts += [told for name, told in inner.items() if settings.get(name)]
+    if settings.get("variations"):
+        parts.append(f"also of texts made of each training text, {settings['variations']}")
     return f" ({', '.join(parts)})" if parts else ""
 
 

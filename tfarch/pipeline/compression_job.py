@@ -50,6 +50,7 @@ from tfarch.pipeline.lesson import JointLesson, lesson_after, unlabelled_texts
 from tfarch.pipeline.prepare import Tasks, some_rows
 from tfarch.pipeline.teachers import load_teacher, taught_by, texts_of
 from tfarch.pipeline.trained import TrainedModel
+from tfarch.pipeline.variations import varied_texts
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.tokeniser import Tokeniser
@@ -174,7 +175,7 @@ class _Work:
             found, figures = self._fit(name, stage, model, callbacks=[Sparsify(stage, kernels), *holding_zeros(model.weights)])
             return dataclasses.replace(model, weights=get_weights(found)), figures
         batch_size = self._settings(stage).batch_size
-        batches = len(plan_epoch(self._examples(model, _taught(stage)).lengths, batch_size, seed=self.config.seed, epoch=0))
+        batches = len(plan_epoch(self._examples(model, stage).lengths, batch_size, seed=self.config.seed, epoch=0))
         found, figures = self._fit(
             name,
             stage,
@@ -226,18 +227,19 @@ class _Work:
         set_weights(plain, model.weights)
         return plain
 
-    def _examples(self, model: Model, taught: Taught | None = None) -> Examples:
-        """What the stages train on with this model's ids: with `taught` what the trained model says beside the labels, also of all texts that have none."""
+    def _examples(self, model: Model, stage: Training | None = None) -> Examples:
+        """What a stage trains on with this model's ids: what the trained model says beside the labels where it teaches, also of all texts that have none."""
+        taught = _taught(stage) if stage else None
         if taught is None:
             found = self.lessons.examples
         else:
-            classes = sum(classes_of(self.tasks).values())
-            found = self._told.taught(self._teacher[:, :classes] / taught.temperature, self._unlabelled)
+            classes, (more, said) = sum(classes_of(self.tasks).values()), self._said(stage.variations)
+            found = self._told.taught(said[:, :classes] / taught.temperature, more)
             if taught.vectors:
-                if self._teacher.shape[1] - classes != model.spec.width:
-                    width = self._teacher.shape[1] - classes
+                if said.shape[1] - classes != model.spec.width:
+                    width = said.shape[1] - classes
                     raise InputError(f"text_vectors: the teacher's have {width} numbers, this encoder's {model.spec.width}")
-                found = dataclasses.replace(found, targets=np.concatenate([found.targets, self._teacher[:, classes:]], axis=1))
+                found = dataclasses.replace(found, targets=np.concatenate([found.targets, said[:, classes:]], axis=1))
         before = self.before.tokeniser
         if model.tokeniser.vocabulary == before.vocabulary:
             return found
@@ -246,30 +248,37 @@ class _Work:
     @functools.cached_property
     def _told(self) -> JointLesson:
         """The lessons without guesses at what texts without labels are."""
-        if self._unlabelled is None:
+        if not self._unlabelled:
             return self.lessons
         config = dataclasses.replace(self.config, data=dataclasses.replace(self.config.data, unlabelled=None))
         lessons = _lessons_after(config, self.tasks, self.trained, self.folder)
         return dataclasses.replace(lessons, guesses=None)
 
     @functools.cached_property
-    def _unlabelled(self) -> Tokens | None:
-        return tokenise(self._more, self.before.tokeniser, self.config.data.max_length, self.folder.cache) if self._more else None
-
-    @functools.cached_property
-    def _more(self) -> Sequence[str]:
+    def _unlabelled(self) -> Sequence[str]:
         """Texts without labels."""
         return unlabelled_texts(self.config, next(iter(self.tasks.values()))) if self.config.data.unlabelled else ()
 
+    def _said(self, variations: int) -> tuple[Tokens | None, np.ndarray]:
+        """The texts without labels and so many made of each training text; and what the teacher says of all texts, these last: logits and text vectors,
+        `[n, sum of classes + width]`."""
+        if variations not in self._said_before:
+            known = dict.fromkeys(text for prepared in self.tasks.values() for text in prepared.train.texts)
+            more = [*self._unlabelled, *varied_texts(list(known), variations, self.config.seed)]
+            own, max_length = self._told.examples.tokens, self.config.data.max_length
+            added = tokenise(more, self.before.tokeniser, max_length, self.folder.cache) if more else None
+            tokens = Tokens.joined([own, added]) if more else own
+            if self.config.compress.teacher is None:
+                said = Forward(with_text_vector(self.trained.build(0)))(tokens)
+            else:
+                texts = texts_of(tokens, self.tasks, self.before.tokeniser, max_length, more)
+                said = taught_by(load_teacher(self.config.compress.teacher, self.tasks), self.tasks, texts)
+            self._said_before[variations] = added, said
+        return self._said_before[variations]
+
     @functools.cached_property
-    def _teacher(self) -> np.ndarray:
-        """What the teacher says of the texts, those without labels last: logits and text vectors, `[n, sum of classes + width]`."""
-        tokens = self._told.examples.tokens
-        tokens = tokens if self._unlabelled is None else Tokens.joined([tokens, self._unlabelled])
-        if self.config.compress.teacher is None:
-            return Forward(with_text_vector(self.trained.build(0)))(tokens)
-        texts = texts_of(tokens, self.tasks, self.before.tokeniser, self.config.data.max_length, self._more)
-        return taught_by(load_teacher(self.config.compress.teacher, self.tasks), self.tasks, texts)
+    def _said_before(self) -> dict[int, tuple[Tokens | None, np.ndarray]]:
+        return {}
 
     def _settings(self, stage: Training) -> TrainConfig:
         freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]
@@ -315,7 +324,7 @@ class _Work:
             stage=dataclasses.asdict(stage),
             taught=taught,
         )
-        found, figures = fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, taught), self.folder)
+        found, figures = fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, stage), self.folder)
         return without_teacher(found), figures
 
     def _teacher_of(self, tokeniser: Tokeniser) -> tf.keras.Model:

@@ -118,7 +118,11 @@ def compress_model(
 
 def _require_usable(recipe: Recipe, model: tf.keras.Model) -> None:
     for number, stage in enumerate(recipe.stages):
-        own = [each for each in ("text_vectors", "hidden_states", "relations", "keep_layers", "vocabulary") if getattr(stage, each, None)]
+        own = [
+            each
+            for each in ("text_vectors", "hidden_states", "relations", "variations", "keep_layers", "vocabulary")
+            if getattr(stage, each, None)
+        ]
         own += ["heads"] if getattr(stage, "heads", 1.0) < 1.0 else []
         if own:
             raise InputError(f"stages.{number}.{own[0]}: that is for tfarch's own encoder; this model is another")
