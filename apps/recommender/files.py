@@ -6,8 +6,9 @@ import csv
 import datetime
 import io
 import math
+import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,29 @@ def write_users(folder: RunFolder, ours: Rankings, log: Interactions) -> None:
     _table(folder, USERS, ("user", "view", "queries", *METRICS), rows)
 
 
-def write_projector(folder: RunFolder, recommender: Recommender) -> None:
-    """Writes the most popular items' vectors for TensorBoard's projector, with their titles and first categories."""
+def write_board(folder: RunFolder, recommender: Recommender, report: Mapping[str, Any]) -> None:
+    """Writes a run of TensorBoard for each way that was measured, with its figures by view; ours has the vectors of the most popular items for the projector."""
+    from tfarch.evaluation.board.events import scalar, write_events
+
+    for variant in report["variants"]:
+        place = folder.tensorboard / variant["name"]
+        shutil.rmtree(place, ignore_errors=True)  # what an earlier run told
+        place.mkdir(parents=True)
+        write_events(
+            place,
+            (
+                scalar(f"{view}/{metric}", value)
+                for view, figures in variant["metrics"].items()
+                for metric, value in figures.items()
+                if isinstance(value, float)
+            ),
+        )
+    if recommender.signals.vectors is not None:
+        _project(folder.tensorboard / report["chosen"], recommender)
+
+
+def _project(place: Path, recommender: Recommender) -> None:
+    """The most popular items' vectors, with their titles and first categories."""
     from tfarch.evaluation.board.projector import MOST_ROWS, project
 
     signals = recommender.signals
@@ -55,8 +77,6 @@ def write_projector(folder: RunFolder, recommender: Recommender) -> None:
         (recommender.titles[item] or recommender.ids[item], recommender.categories[kind] if has else "", f"{signals.counts[item, 0]:.0f}")
         for item, kind, has in zip(shown, first, named, strict=True)
     ]
-    place = folder.tensorboard / "items"
-    place.mkdir(parents=True, exist_ok=True)
     project(place, signals.vectors[shown], ("title", "category", "events"), rows)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from apps.recommender.files import write_projector, write_run, write_users
+from apps.recommender.files import write_board, write_run, write_users
 from apps.recommender.page import page
 from apps.recommender.settings import EvaluateSettings, RecommenderSettings
 from apps.recommender.source import Source, load
@@ -64,8 +64,6 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, source: Sourc
         signals = recommender.signals
         vectors = signals.categories if signals.vectors is None else signals.vectors
         write_users(folder, found[OURS], source.log)
-        if signals.vectors is not None:
-            write_projector(folder, recommender)
         report = {
             "task": RECOMMENDATION,
             "quick": quick,
@@ -91,6 +89,7 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, source: Sourc
         }
         folder.write_json(folder.report_json, report)
         folder.write(folder.report_html, page(report))
+        write_board(folder, recommender, report)
     return report
 
 

@@ -10,6 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from apps.recommender.app import APP
+from tests.real_tensorboard import real_tensorboard, wait
 from tests.tiny_behaviour import write_files
 from tfarch import cli
 from tfarch.runtime.bundle import verify_bundle
@@ -73,16 +74,23 @@ def test_every_user_has_his_figures(place):
         assert mean == pytest.approx(figures[view]["ndcg_at_10"], abs=1e-3)
 
 
-def test_the_projector_has_the_items_vectors(place):
-    folder = place / "run" / "tensorboard" / "items"
-    vectors = np.loadtxt(folder / "text_vectors.tsv", delimiter="\t")
-    rows = (folder / "rows.tsv").read_text(encoding="utf-8").splitlines()
-    assert vectors.shape == (360, 16)
+def test_tensorboard_shows_the_figures_of_each_way_and_the_items_vectors(place):
+    report = json.loads((place / "run" / "report.json").read_text(encoding="utf-8"))
+    with real_tensorboard(place / "run" / "tensorboard", scalars=2) as board:
+        assert set(board.ask("scalars", "tags")) == {each["name"] for each in report["variants"]} == {"recommender", "popular"}
+        for variant in report["variants"]:
+            ((_, _, value),) = board.ask("scalars", "scalars", run=variant["name"], tag="cold/ndcg_at_10")
+            assert value == pytest.approx(variant["metrics"]["cold"]["ndcg_at_10"])
+        assert wait(lambda: board.ask("projector", "runs") == ["recommender"], seconds=30)
+        (embedding,) = board.ask("projector", "info", run="recommender")["embeddings"]
+        rows = board.raw("plugin/projector/metadata", run="recommender", name=embedding["tensorName"]).decode().splitlines()
+        vectors = np.frombuffer(board.raw("plugin/projector/tensor", run="recommender", name=embedding["tensorName"]), np.float32)
+    assert embedding["tensorShape"] == [360, 16]
     assert rows[0] == "title\tcategory\tevents"
     found = load_recommender(place / "run" / "bundle")
     first = np.argsort(-found.signals.counts[:, 0], kind="stable")[0]
     assert rows[1].split("\t")[0] == found.titles[first]
-    np.testing.assert_allclose(vectors[0], found.signals.vectors[first], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(vectors[:16], found.signals.vectors[first], rtol=1e-3, atol=1e-4)
 
 
 def test_a_quick_run_says_that_it_is_one_and_an_index_ships_where_it_is_wanted(place, tmp_path, capsys):
