@@ -5,12 +5,15 @@ import collections
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
 
 from tests.tiny_training import classifier, examples, fit
 from tfarch.errors import InputError
-from tfarch.export.static_int8 import CALIBRATIONS, _least_error, _percentile, _rounded, static_int8
+from tfarch.export.static_int8 import CALIBRATIONS, CLIPPED, _least_error, _percentile, _rounded, static_int8, with_clipped_masks
 from tfarch.export.tflite import Converter
 from tfarch.models.classifier import with_probabilities
+from tfarch.models.layers import MASKED_SCORE
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,21 @@ def test_products_are_of_int8_and_the_answers_near_the_float_files(files, calibr
     assert all(types[:2] == ["int8", "int8"] for types in products)
     assert collections.Counter(name for name, _ in found)["DEQUANTIZE"] <= 2
     assert len(made) < len(body)
+
+
+def test_attention_masks_are_clipped_and_nothing_else(files):
+    def numbers(body):
+        model = flatbuffer_utils.read_model_from_bytearray(bytearray(body))
+        constants = [(tensor, model.buffers[tensor.buffer].data) for tensor in model.subgraphs[0].tensors]
+        single = [data for tensor, data in constants if tensor.type == schema.TensorType.FLOAT32 and data is not None and len(data) == 4]
+        return sorted(float(np.frombuffer(bytes(bytearray(data)), np.float32)[0]) for data in single)
+
+    body, batches = files
+    clipped = with_clipped_masks(body)
+    before, after = numbers(body), numbers(clipped)
+    assert MASKED_SCORE in before
+    assert after == sorted(CLIPPED if each == MASKED_SCORE else each for each in before)
+    np.testing.assert_allclose(answers(clipped, batches), answers(body, batches), atol=1e-5)
 
 
 def test_longer_texts_than_those_that_fixed_the_ranges_are_answered_too(files):

@@ -25,6 +25,13 @@ def test_attention_is_that_of_the_paper_without_the_padded_keys(heads):
         np.testing.assert_allclose(output[row], attention(query[row], key[row], value[row], MASK[row], heads), atol=1e-5)
 
 
+def test_padded_keys_have_no_say_where_all_others_score_low():
+    query, value = 6.0 * np.ones((5, 8), np.float32), RANDOM.normal(size=(5, 8)).astype(np.float32)
+    key = np.concatenate([-3.0 * np.ones((3, 8), np.float32), np.zeros((2, 8), np.float32)])  # scores of -51, and of 0 for the padding
+    output = layers.SelfAttention(1)([query, key, value, np.array([[1, 1, 1, 0, 0]])]).numpy()
+    np.testing.assert_allclose(output, np.tile(value[:3].mean(axis=0), (5, 1)), atol=1e-5)
+
+
 def test_attention_dropout_is_off_at_inference_and_scales_the_rest_in_training():
     layer = layers.SelfAttention(2, dropout=0.5, seed=1)
     plain = layers.SelfAttention(2)([FLAT, FLAT, FLAT, MASK])

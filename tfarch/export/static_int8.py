@@ -10,17 +10,23 @@ from typing import Literal, get_args
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 from tensorflow.lite.tools import flatbuffer_utils
 
 from tfarch.errors import unknown
+from tfarch.export.graph_editing import code_of
 from tfarch.quiet import quiet
+
+_Op = schema.BuiltinOperator
+_OF_MASKS = {_Op.ADD, _Op.SUB, _Op.MUL, _Op.RESHAPE, _Op.EXPAND_DIMS}  # what a mask goes through
 
 # min_max: all that was seen. percentile: but for a ten-thousandth at each end. mse: the range by which the values that were seen are rounded with the least square error
 # (Sung et al. 2015; Wu et al. 2020, "Integer Quantization for Deep Learning Inference", section 4.2, compare such ways).
 Calibration = Literal["min_max", "percentile", "mse"]
 CALIBRATIONS = get_args(Calibration)
+CLIPPED = -30.0  # of an attention mask: exp(-30) is below what 256 steps of a softmax tell apart
 _TAIL = 1e-4
 _VALUES = 2_000  # of a tensor that are kept of each batch
 _SHARES = np.linspace(0.2, 1.0, 33)  # of the range that are tried for the least error
@@ -40,11 +46,35 @@ def static_int8(body: bytes, batches: Sequence[Mapping[str, np.ndarray]], calibr
     if calibration not in CALIBRATIONS:
         raise unknown("calibration", calibration, CALIBRATIONS)
     with quiet():
+        body = with_clipped_masks(body)
         signature = _Opened(body).names
         seen = Calibrator(add_intermediate_tensors(body)).calibrate(lambda: ([batch[name] for name in signature] for batch in batches))
         if calibration != "min_max":
             seen = _with_ranges(seen, body, batches, calibration)
         return mlir_quantize(seen)
+
+
+def with_clipped_masks(body: bytes) -> bytes:
+    """A float32 file whose attention masks, numbers that are multiplied by the mask and added to what a softmax is of, are `CLIPPED` at least: in 256 steps from -100 or -1e9 on
+    the scores themselves would be hardly one."""
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(body))
+    graph = model.subgraphs[0]
+    maker = {output: operator for operator in graph.operators for output in operator.outputs}
+    waiting, seen = [index for operator in graph.operators if code_of(model, operator) == _Op.SOFTMAX for index in operator.inputs], set()
+    while waiting:
+        index = waiting.pop()
+        tensor, operator = graph.tensors[index], maker.get(index)
+        data = model.buffers[tensor.buffer].data
+        if data is not None and tensor.type == schema.TensorType.FLOAT32 and len(data) == 4 and _number(data) < CLIPPED:
+            model.buffers[tensor.buffer].data = np.array([CLIPPED], np.float32).view(np.uint8)
+        if operator is not None and index not in seen and code_of(model, operator) in _OF_MASKS:
+            waiting += [each for each in operator.inputs if each >= 0]
+        seen.add(index)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _number(data) -> float:
+    return float(np.frombuffer(bytes(bytearray(data)), np.float32)[0])
 
 
 class _Opened:

@@ -11,8 +11,9 @@ import math
 
 import tensorflow as tf
 
-# Added to the scores of padded keys. exp(-30) is below float32's rounding of a softmax, and integer softmax keeps its scale (-1e9 ruins it).
-MASKED_SCORE = -30.0
+# Added to the scores of padded keys. Scores of -20 occur in small encoders that learned long: beside them -30 lets padding have a say, -100 does not. In float16 it is a number too, and
+# files in integers have less (see `tfarch.export.static_int8`).
+MASKED_SCORE = -100.0
 
 register = tf.keras.saving.register_keras_serializable(package="tfarch")
 
