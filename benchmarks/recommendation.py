@@ -8,7 +8,7 @@ written out in `benchmarks.recommenders`.
 First come simple ways with given settings, whose figures another program had found: there equal scores were put in the order of the films' numbers, and so they are in this check. In the
 comparison equal scores share their ranks.
 
-What it costs: half an hour for each set on 2 cores of Zen 5, three times that on Zen 3, most of it ours and SASRec. What is done is kept in `--out`; without the files `test_*.npy` there, the fits with the best settings are made and timed again. What it last gave: RESULTS.md,
+What it costs: half an hour for each set on 2 cores of Zen 5, most of it ours and SASRec. What is done is kept in `--out`; without the files `test_*.npy` there, the fits with the best settings are made and timed again. What it last gave: RESULTS.md,
 "Recommendation".
 
     make bench-env

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+# What each says of a row's slope, the mean of which over the rows is a group's worth.
 # gradient: the mean absolute slope (Michel et al. 2019; Molchanov et al. 2019, first order).
 # information: half the mean square of the slopes (Theis et al. 2018; Kwon et al. 2022).
 # movement: minus the mean slope while the model trains on over the rows (Sanh et al. 2020; Lagunas et al. 2021 for groups): more is what training lets grow.
-BY_SLOPES = ("gradient", "information", "movement")
+BY_SLOPES = {"gradient": np.abs, "information": lambda slopes: slopes**2 / 2, "movement": np.negative}
 
 
 def worth_by_slopes(
@@ -54,7 +55,6 @@ def worth_by_slopes(
             for own, slope, (_, count) in zip(outputs, slopes, groups, strict=True)
         ]
 
-    of_slopes = {"gradient": np.abs, "information": lambda slopes: slopes**2 / 2, "movement": np.negative}[criterion]
     kept, sums, rows = model.get_weights() if optimizer else [], [np.zeros(count) for _, count in groups], 0
     run = None
     for inputs, targets, weights in batches:
@@ -65,7 +65,7 @@ def worth_by_slopes(
             run = tf.function(slopes_of, input_signature=[of_inputs, *of_rows])
         found = run(inputs, targets, weights)
         for total, slopes in zip(sums, found, strict=True):
-            total += of_slopes(slopes.numpy().astype(np.float64)).sum(axis=0)
+            total += BY_SLOPES[criterion](slopes.numpy().astype(np.float64)).sum(axis=0)
         rows += len(targets)
     if optimizer is not None:
         model.set_weights(kept)

@@ -22,8 +22,8 @@ def with_weights_alone_rounded(body: bytes) -> bytes:
     for operator in graph.operators:
         if code_of(model, operator) in (_Op.FULLY_CONNECTED, _Op.BATCH_MATMUL):
             for place, index in enumerate(operator.inputs):
-                weights = graph.tensors[index]
-                if index < 0 or weights.type != schema.TensorType.INT8 or model.buffers[weights.buffer].data is None:
+                weights = graph.tensors[index] if index >= 0 else None
+                if weights is None or weights.type != schema.TensorType.INT8 or model.buffers[weights.buffer].data is None:
                     continue
                 if index not in floats:
                     floats[index] = add_tensor(model, f"{weights.name.decode()}/float", weights.shape)

@@ -176,10 +176,8 @@ class _Work:
             rows = self.rows.select(some_rows(len(self.rows), stage.texts, self.seed))
             targets, parts = self._targets(rows), np.array_split(np.arange(len(rows)), -(-len(rows) // _BATCH))
             batches = [(rows.inputs.padded(part, 1), targets[part], np.ones(len(part), np.float32)) for part in parts]
-            groups, objective = (
-                [(chain.name, chain.units) for chain in found],
-                self._objective(dataclasses.replace(stage, distillation=0.0)),
-            )
+            objective = self._objective(dataclasses.replace(stage, distillation=0.0))
+            groups = [(chain.name, chain.units) for chain in found]
             worth = worth_by_slopes(stage.criterion, model, groups, batches, objective, learning_rate=stage.learning_rate)
         kept = best(worth, stage.neurons, across=stage.scope == "global", least=stage.least_neurons, multiple=stage.multiple)
         model = without_units(model, found, kept)
