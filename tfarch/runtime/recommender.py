@@ -21,6 +21,7 @@ from tfarch.runtime.nearest import Nearest
 from tfarch.runtime.network import Network
 from tfarch.runtime.ranker import Ranker
 from tfarch.runtime.shared_words import SharedWords
+from tfarch.runtime.shortlist import Shortlist
 from tfarch.runtime.signals import History, Signals
 from tfarch.runtime.signature import VECTOR
 from tfarch.runtime.small_numbers import from_int8, smallest_int, to_int8
@@ -29,8 +30,7 @@ from tfarch.runtime.user_tower import UserTower
 
 ITEMS = "items.json"
 ARRAYS = "arrays.npz"
-_NEAREST, _LINEAR, _SAMPLE, _ALWAYS = 1000, 500, 2048, 200  # items that are scored where there is an index: see `_looked_at`
-_MOST_HAD = 100_000  # items whose linear score is asked for there
+_NEAREST = 1000  # items that are looked at for each reason where there is an index: see `Shortlist`
 _VARIED = 5  # times as many items as are asked for, that those are chosen from where there is to be variety
 _SIGNALS = ("sources", "targets", "categories", "counts", "value", "since")
 _TABLES = {"sources", "targets", "categories", "vectors"}  # that may be int8
@@ -82,15 +82,7 @@ class Recommender:
         self.bundle = dict(bundle or {})
         self.nearest = nearest
         self._numbers = {item: number for number, item in enumerate(self.ids)}
-        if nearest is not None:
-            newest = np.argsort(-np.nan_to_num(signals.since, nan=-np.inf), kind="stable")[:_ALWAYS]
-            popular = np.argpartition(-signals.counts, min(_ALWAYS, len(self.ids) - 1), axis=0)[:_ALWAYS].ravel()
-            self._whole = np.union1d(newest, popular)
-            groups = [np.flatnonzero(group) for group in (~signals.cold, signals.cold)]
-            self._sizes = np.array([len(group) for group in groups])
-            self._sample = np.concatenate([np.random.default_rng(0).permutation(group)[:_SAMPLE] for group in groups])
-            most = np.argsort(-signals.counts[:, 0], kind="stable")[: min(_MOST_HAD, int((~signals.cold).sum()))]
-            self._most_had, self._their_targets = most, signals.targets[most]
+        self._shortlist = None if nearest is None else Shortlist(signals, nearest)
 
     def number(self, item: str) -> int:
         """The number of an item.
@@ -198,7 +190,10 @@ class Recommender:
         if not candidates.any():
             return []
         words = self.signals.shared_words(history)
-        rows, usual = self._looked_at(history, candidates, words, max(_NEAREST, _VARIED * k))
+        if self._shortlist is None:
+            rows, usual = np.arange(len(candidates)), candidates
+        else:
+            rows, usual = self._shortlist.of(history, candidates, words, max(_NEAREST, _VARIED * k))
         signals = self.signals.of(history, rows, words=words)
         parts = ranker.parts(signals, self.signals.cold[rows], usual)
         scores = np.where(candidates[rows], parts.sum(axis=1), -np.inf)
@@ -228,30 +223,6 @@ class Recommender:
         for name, amount in zip(names, np.broadcast_to(given, len(names)).tolist(), strict=True):
             told[name] = told.get(name, 0.0) + amount
         return told
-
-    def _looked_at(self, history: History, candidates: np.ndarray, words: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers of the items that are scored, rising, and how many candidates each stands for where it is told what is usual.
-
-        With an index these are the nearest to the user's state, the best by the linear model among those with most events, those that share most words with what he wanted,
-        the most popular of each window and the newest, each for itself; and a sample of those with events and of those without, for all others. Without an index, or where few
-        items are candidates, all of them.
-        """
-        if self.nearest is None or candidates.sum() <= 4 * _SAMPLE:
-            rows = np.arange(len(candidates)) if self.nearest is None else np.flatnonzero(candidates)
-            return rows, candidates[rows]
-        alike = np.flatnonzero(words)
-        alike = alike[np.argpartition(-words[alike], count)[:count]] if len(alike) > count else alike
-        near = self.nearest.to(self.signals.state(history), count)
-        linear = -(self._their_targets @ self.signals.sources_of(history))
-        best = np.argpartition(linear, min(_LINEAR, len(linear) - 1), axis=0)[:_LINEAR].ravel() if len(linear) else []
-        own = np.unique(np.concatenate([self._whole, near, alike, self._most_had[best]]))
-        drawn = np.setdiff1d(self._sample, own, assume_unique=True)
-        kinds = self.signals.cold[drawn].astype(int)
-        others = self._sizes - np.bincount(self.signals.cold[own], minlength=2)
-        stands = others / np.maximum(1, np.bincount(kinds, minlength=2))
-        rows, counted = np.concatenate([own, drawn]), np.concatenate([np.ones(len(own)), stands[kinds]])
-        order = np.argsort(rows)
-        return rows[order], (counted * candidates[rows])[order]
 
     def as_files(self, *, int8: bool = False) -> tuple[str, dict[str, np.ndarray]]:
         """What a bundle holds of it: the content of `ITEMS`, and the arrays of `ARRAYS`.
