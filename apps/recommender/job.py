@@ -57,7 +57,7 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, source: Sourc
         learner = Learner(settings, source.catalogue, source.survey.liked)
         found = _measured(settings, source, learner)
         say(f"learning from all {len(source.log):,} events")
-        learned = learner.learn(source.log, float(source.log.times[-1]))
+        learned = learner.learn(source.log, float(source.log.times[-1]), tensorboard=folder.tensorboard)
         say("writing the bundle")
         write_run(folder, settings, learner, learned.recommender, learned.interest, source)
         recommender = learned.recommender

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from tfarch.models import RANDOM, start_from
 from tfarch.models.interest import InterestSpec
 from tfarch.models.spec import AveragedSpec
 from tfarch.runtime.tokeniser import Tokeniser
+from tfarch.training import Callback, ShowProgress, TensorBoard
 from tfarch.training.interest import Interest, Weights, sequences_of, states_of, train_interest, with_hard_negatives
 from tfarch.training.recommender import Learned, factors_of, learn
 
@@ -48,9 +51,18 @@ class Learner:
         self.settings, self.catalogue, self.liked = settings, catalogue, liked
         self.texts = None if settings.interest.structure == "none" else _texts(settings.interest, catalogue, tokeniser)
 
-    def learn(self, log: Interactions, moment: float) -> Learned:
-        """What the events up to a moment say, ready to recommend."""
+    def learn(self, log: Interactions, moment: float, *, tensorboard: Path | None = None) -> Learned:
+        """What the events up to a moment say, ready to recommend.
+
+        Args:
+            tensorboard: where the trainings of the interest model show their curves, the one for the ranker (on the first half) and the one that is kept.
+        """
         factors = self.settings.factors
+
+        def interest(own: Interactions) -> Interest:
+            name = "interest" if own.times[-1] == min(moment, log.times[-1]) else "interest_first_half"
+            return self.interest(own, tensorboard=None if tensorboard is None else tensorboard / name)
+
         return learn(
             log,
             self.catalogue,
@@ -58,17 +70,26 @@ class Learner:
             self.liked,
             rank=factors.rank,
             l2=factors.l2,
-            interest=None if self.texts is None else self.interest,
+            interest=None if self.texts is None else interest,
             seed=self.settings.seed,
         )
 
-    def interest(self, log: Interactions, *, start: Weights | None = None, after: float = -math.inf, epochs: int | None = None) -> Interest:
+    def interest(
+        self,
+        log: Interactions,
+        *,
+        start: Weights | None = None,
+        after: float = -math.inf,
+        epochs: int | None = None,
+        tensorboard: Path | None = None,
+    ) -> Interest:
         """An interest model of a log.
 
         Args:
             start: weights that it starts from; none: of its text tower alone.
             after: only later events are to be foretold.
             epochs: none: the settings'.
+            tensorboard: folder of its curves; what an earlier training left there goes.
         """
         own = self.settings.interest
         train = TrainConfig(
@@ -86,7 +107,11 @@ class Learner:
         if own.hard_negatives:
             factors = factors_of(log, self.settings.factors.rank, self.settings.factors.l2)
             sequences = with_hard_negatives(sequences, factors, own.hard_negatives)
-        done = train_interest(spec, weights, sequences, log.counts(), train, seed=self.settings.seed)
+        shown: list[Callback] = [ShowProgress("interest model")]
+        if tensorboard is not None:
+            shutil.rmtree(tensorboard, ignore_errors=True)
+            shown.append(TensorBoard(tensorboard))
+        done = train_interest(spec, weights, sequences, log.counts(), train, seed=self.settings.seed, callbacks=shown)
         return Interest.of(spec, {**weights, **done.weights}, self.texts.given)
 
 

@@ -69,10 +69,10 @@ def test_what_was_written_until_a_training_broke_off_is_kept_and_every_callback_
     assert ended == [stops]
 
 
-def test_scalars_are_written_every_so_many_updates(tmp_path):
+def test_scalars_are_written_every_so_many_updates_and_at_the_last(tmp_path):
     fit(classifier, [TensorBoard(tmp_path, every=4)], epochs=3)
     scalars, _ = written(tmp_path)
-    assert [step for step, _ in scalars["learning_rate"]] == [4, 8]
+    assert [step for step, _ in scalars["learning_rate"]] == [4, 8, 9]
 
 
 @pytest.mark.parametrize("asked", [False, True])

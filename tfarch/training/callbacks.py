@@ -51,10 +51,10 @@ class TensorBoard(Callback):
         self.histograms, self.every = histograms, every
 
     def begin(self, model, optimizer, steps, step):
-        self.model = model
+        self.model, self.steps = model, steps
 
     def after_update(self, step, values):
-        if step % self.every == 0:
+        if step % self.every == 0 or step == self.steps:
             self._scalars(step, values)
 
     def end_epoch(self, epoch, step, metrics):
@@ -97,7 +97,8 @@ class ShowProgress(Callback):
         self.progress.update(step, f"loss {values['loss']:.3f}")
 
     def end_epoch(self, epoch, step, metrics):
-        self.progress.line(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+        if metrics:
+            self.progress.line(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 
     def end(self):
         self.progress.close()

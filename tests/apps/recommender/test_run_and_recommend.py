@@ -76,8 +76,11 @@ def test_every_user_has_his_figures(place):
 
 def test_tensorboard_shows_the_figures_of_each_way_and_the_items_vectors(place):
     report = json.loads((place / "run" / "report.json").read_text(encoding="utf-8"))
-    with real_tensorboard(place / "run" / "tensorboard", scalars=2) as board:
-        assert set(board.ask("scalars", "tags")) == {each["name"] for each in report["variants"]} == {"recommender", "popular"}
+    with real_tensorboard(place / "run" / "tensorboard", scalars=4) as board:
+        assert {each["name"] for each in report["variants"]} == {"recommender", "popular"}
+        assert set(board.ask("scalars", "tags")) == {"recommender", "popular", "interest", "interest_first_half"}
+        losses = [value for _, _, value in board.ask("scalars", "scalars", run="interest", tag="loss")]
+        assert np.isfinite(losses).all() and losses[-1] > 0
         for variant in report["variants"]:
             ((_, _, value),) = board.ask("scalars", "scalars", run=variant["name"], tag="cold/ndcg_at_10")
             assert value == pytest.approx(variant["metrics"]["cold"]["ndcg_at_10"])
