@@ -15,7 +15,7 @@ from typing import Any
 
 from tfarch import __version__
 from tfarch.errors import InputError, TfarchError
-from tfarch.settings import Settings, dump_yaml
+from tfarch.settings import Settings, dump_yaml, read_yaml
 
 
 class RunFolder:
@@ -62,6 +62,13 @@ class RunFolder:
     def config(self) -> Path:
         """All settings of the run, and what made it."""
         return self.path / "config.yaml"
+
+    @property
+    def app(self) -> str | None:
+        """What made the run, as its config tells."""
+        values, _ = read_yaml(self.config)
+        made_by = values.get("made_by")
+        return made_by.get("app") if isinstance(made_by, dict) else None
 
     @property
     def report_json(self) -> Path:

@@ -99,6 +99,20 @@ def test_a_model_is_pruned_taught_quantised_exported_and_measured(kind, tmp_path
         assert variant["latency_ms"]["threads_1"]["p50"] > 0
     assert small["bytes"] < 0.6 * whole["bytes"]
     assert [stage["kind"] for stage in report["compression"][0]["stages"]] == ["prune", "prune", "quantisation_aware"]
+    with np.load(rows) as stored:
+        arrays = dict(stored)
+    if "left" in arrays:  # as the file names its inputs
+        arrays = {"input_0": arrays["left"], "input_1": arrays["right"], "y": arrays["y"]}
+    np.savez(tmp_path / "again.npz", **arrays)
+    asked = ["benchmark", str(out / small["file"]), "--threads", "1", "--repeats", "1", "--data", str(tmp_path / "again.npz"), "--json"]
+    assert main(asked) == 0
+    quality = json.loads(capsys.readouterr().out)["quality"]
+    assert quality["rows"] == ROWS
+    if kind == "numbers":
+        assert quality["mse"] < 0.3 * variance
+    else:
+        assert quality["accuracy"] > 0.9
+        assert 0.9 < quality["accuracy_interval"][0] < quality["accuracy"]
     shown = (out / "report.html").read_text(encoding="utf-8")
     assert "half_dynamic_int8" in shown
 
@@ -197,14 +211,37 @@ def test_what_is_no_model_is_told(own, tmp_path, capsys):
     (tmp_path / "text.keras").write_text("no model", encoding="utf-8")
     inner = tf.keras.Sequential([tf.keras.layers.Dense(4, input_shape=(WIDTH,))], name="inner")
     tf.keras.Sequential([inner, tf.keras.layers.Dense(CLASSES)]).save(tmp_path / "nested.keras")
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "bundle.json").write_text("{}", encoding="utf-8")
     for place, message in (
         ("none.keras", "none.keras: no such model"),
         ("text.keras", "text.keras: cannot be read by tf_keras"),
         ("nested.keras", "nested.keras: holds another model as its layer inner"),
-        ("run", "run: is of an app's run (python -m apps.APP compress"),
+        ("bundle", "bundle: is what ships: a recipe needs the weights"),
     ):
         asked = ["compress", str(tmp_path / place), "--data", str(own / "rows.npz"), "--recipe", "qat", "--out", str(tmp_path / "o")]
         assert main(asked) == 2
         assert message in capsys.readouterr().err
+    assert main(["compress", str(own / "own.keras"), "--recipe", "qat", "--out", str(tmp_path / "o")]) == 2
+    assert "--data is missing" in capsys.readouterr().err
+
+
+def test_rows_that_do_not_fit_a_file_are_told(own, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["compress", str(own / "own.keras"), "--data", str(own / "rows.npz"), "--recipe", "qat", "--out", str(out)]) == 0
+    np.savez(tmp_path / "none.npz", x=np.zeros((4, WIDTH), np.float32))
+    np.savez(tmp_path / "other.npz", z=np.zeros((4, WIDTH), np.float32), y=np.zeros(4, np.int64))
+    np.savez(tmp_path / "few.npz", x=np.zeros((3, WIDTH), np.float32), y=np.zeros(4, np.int64))
+    np.savez(tmp_path / "wide.npz", x=np.zeros((4, WIDTH + 1), np.float32), y=np.zeros(4, np.int64))
+    (tmp_path / "texts.csv").write_text("text,label\na,b\n", encoding="utf-8")
+    for name, message in (
+        ("none.npz", "none.npz: lacks y; it holds x"),
+        ("other.npz", "other.npz: lacks input_0; it holds z"),
+        ("few.npz", "few.npz: input_0 is (3, 12) for 4 rows of y"),
+        ("wide.npz", "qat_dynamic_int8.tflite: LiteRT cannot run this file on these rows"),
+        ("texts.csv", "qat_dynamic_int8.tflite: stands beside no bundle.json"),
+        ("nowhere.npz", "nowhere.npz: cannot be read as .npz"),
+    ):
+        asked = ["benchmark", str(out / "variants" / "qat_dynamic_int8.tflite"), "--repeats", "1", "--data", str(tmp_path / name)]
+        assert main(asked) == 2
+        assert message in capsys.readouterr().err, name

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import tfarch
 from tests.tiny_questions import call
+from tfarch.cli.compression import main
 from tfarch.errors import InputError
 from tfarch.export.linter import examine
 from tfarch.models.weights import load_weights
@@ -56,6 +58,35 @@ def test_the_report_tells_the_stages_of_the_recipe(folders):
         ("prune", 0.5, 2, "float32"),
         ("quantisation_aware", 0.5, 1, "float32"),
     ]
+
+
+def test_a_run_is_a_model_of_ones_own_too(folders, tmp_path, capsys):
+    assert main(["compress", str(folders[0]), "--recipe", "qat", "--out", str(tmp_path / "out")]) == 0
+    assert "bundle/" in capsys.readouterr().out.splitlines()[-1]
+    own = report_of(tmp_path / "out")
+    assert own["app"] == report_of(folders[0])["app"]
+    for key in ("bytes", "metrics"):
+        assert variants_of(tmp_path / "out")["qat_dynamic_int8"][key] == variants_of(folders[1])["qat_dynamic_int8"][key]
+    assert main(["compress", str(folders[0]), "--recipe", "qat", "--out", str(tmp_path / "none"), "--data", "rows.npz"]) == 2
+    assert "--data: a run has its own rows" in capsys.readouterr().err
+
+
+def test_a_file_of_a_run_is_asked_for_texts_with_its_own_pieces(folders, tmp_path, capsys):
+    rows = [*((text, label) for label, text in TEXTS.items()), ("is it raining", "weather"), ("and tomorrow", "weather")]
+    (tmp_path / "rows.tsv").write_text("\n".join(["words\tmeant", *("\t".join(row) for row in rows)]) + "\n", encoding="utf-8")
+    probabilities = tfarch.load(folders[1] / "bundle").probabilities(list(TEXTS.values()))
+    right = np.mean(probabilities.argmax(axis=1) == [sorted(TEXTS).index(label) for label in TEXTS])
+    asked = ["--data", str(tmp_path / "rows.tsv"), "--text-column", "words", "--label-column", "meant"]
+    assert main(["benchmark", str(folders[1] / "bundle" / "model.tflite"), "--repeats", "1", *asked, "--json"]) == 0
+    quality = json.loads(capsys.readouterr().out)["quality"]
+    assert (quality["rows"], quality["accuracy"], quality["left_out"]) == (3, pytest.approx(right), {"weather": 2})
+    assert main(["benchmark", str(folders[1] / variants_of(folders[1])["float32"]["file"]), "--repeats", "1", *asked]) == 0
+    shown = capsys.readouterr().out
+    assert " of 3 rows" in shown
+    assert "2 rows left out, whose labels the file does not know: weather 2" in shown
+    (tmp_path / "alone.tflite").write_bytes((folders[1] / "bundle" / "model.tflite").read_bytes())
+    assert main(["benchmark", str(tmp_path / "alone.tflite"), "--repeats", "1", *asked]) == 2
+    assert "stands beside no bundle.json" in capsys.readouterr().err
 
 
 def test_every_variant_of_the_plain_and_of_the_compressed_model_is_measured(folders):

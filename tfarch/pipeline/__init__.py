@@ -72,10 +72,14 @@ def compress(
     *,
     config: Config | None = None,
     settings: Mapping[str, Any] | None = None,
-    app: str = GENERIC,
+    app: str | None = None,
     command: str = "tfarch.compress",
 ) -> dict[str, Any]:
-    """Applies a recipe to the trained model of the run in `source`; exports and evaluates both into `out`. Returns the report."""
+    """Applies a recipe to the trained model of the run in `source`; exports and evaluates both into `out`. Returns the report.
+
+    Args:
+        app: what the new run says that made it; None: what made the run in `source`.
+    """
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
     from tfarch.pipeline import compression_job, export_job
@@ -93,6 +97,7 @@ def compress(
         export_job.require_exportable(config, folder)
         tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
         compression_job.require_fitting(chosen, tasks, config.compress.teacher)
+        app = app or RunFolder(source).app or GENERIC
         folder.write_config(config, app, command, hashes(tasks))
         plain = trained.with_stages({task: each.stages[:1] for task, each in trained.tasks.items()})
         compressed = compression_job.compress(config, tasks, plain, chosen, folder)

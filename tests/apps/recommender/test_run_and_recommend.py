@@ -80,7 +80,8 @@ def test_tensorboard_shows_the_figures_of_each_way_and_the_items_vectors(place):
         assert {each["name"] for each in report["variants"]} == {"recommender", "popular"}
         assert set(board.ask("scalars", "tags")) == {"recommender", "popular", "interest", "interest_first_half"}
         losses = [value for _, _, value in board.ask("scalars", "scalars", run="interest", tag="loss")]
-        assert np.isfinite(losses).all() and losses[-1] > 0
+        assert np.isfinite(losses).all()
+        assert losses[-1] > 0
         for variant in report["variants"]:
             ((_, _, value),) = board.ask("scalars", "scalars", run=variant["name"], tag="cold/ndcg_at_10")
             assert value == pytest.approx(variant["metrics"]["cold"]["ndcg_at_10"])
