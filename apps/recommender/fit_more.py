@@ -11,6 +11,7 @@ import numpy as np
 from apps.recommender.files import read_interest, write_data, write_run
 from apps.recommender.learner import Learner
 from apps.recommender.moved_page import moved_page
+from apps.recommender.proof import proof, some_histories
 from apps.recommender.settings import DataSettings, RecommenderSettings
 from apps.recommender.source import Source, load, read_catalogue
 from tfarch.data.behaviour import Interactions
@@ -64,6 +65,7 @@ def fit_more(run: Path, data: DataSettings, out: Path, epochs: int, command: str
         found, interest = refit(log, float(log.times[-1]))
         report["moved"] = _moved(old, found, log)
         write_run(folder, settings, learner, found, interest, whole)
+        report["proof"] = proof(folder.bundle, found, some_histories(log, found))
         report = {"task": "recommendation", "goes_on_from": str(run), **report, "command": command}
         folder.write_json(folder.report_json, report)
         folder.write(folder.report_html, moved_page(report))

@@ -11,6 +11,7 @@ import numpy as np
 
 from apps.recommender.files import write_board, write_run, write_users
 from apps.recommender.page import page
+from apps.recommender.proof import proof, some_histories
 from apps.recommender.settings import EvaluateSettings, RecommenderSettings
 from apps.recommender.source import Source, load
 from tfarch.data.behaviour import Interactions
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from apps.recommender.learner import Learner
 
 SHOWN_USERS, SHOWN_EVENTS = 4, 5  # of the report's examples
-TIMED = 200  # queries
 OURS, POPULAR = "recommender", "popular"
 
 
@@ -82,7 +82,7 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, source: Sourc
             "weights": {name: [float(each) for each in pair] for name, pair in recommender.ranker.pairs().items()},
             "examples": _examples(recommender, source.log),
             "files": {name: (folder.bundle / name).stat().st_size for name in open_bundle(folder.bundle).description["files"]},
-            "latency": _latency(recommender, source.log),
+            "proof": proof(folder.bundle, recommender, some_histories(source.log, recommender)),
             "machine": describe(),
             "seed": settings.seed,
             "command": command,
@@ -91,20 +91,6 @@ def run(settings: RecommenderSettings, out: Path, command: str, *, source: Sourc
         folder.write(folder.report_html, page(report))
         write_board(folder, recommender, report)
     return report
-
-
-def _latency(recommender: Recommender, log: Interactions) -> dict[str, float]:
-    """Milliseconds of a query in the numpy runtime, ten items for a user of the log, one after another."""
-    from tfarch.training.recommender import history_of
-
-    rows = [own for own in log.of_users() if len(own)]
-    times = []
-    for own in rows[:: max(1, len(rows) // TIMED)][:TIMED]:
-        history = history_of(log, own, recommender.liked)
-        started = time.perf_counter()
-        recommender.recommend(history)
-        times.append(1e3 * (time.perf_counter() - started))
-    return {f"p{share}": float(np.percentile(times, share)) for share in (50, 95, 99)}
 
 
 def _measured(settings: RecommenderSettings, source: Source, learner: Learner) -> dict[str, Rankings]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apps.recommender.page import VIEW_TITLES, table
+from apps.recommender.page import VIEW_TITLES, proof_table, table
 from tfarch.evaluation.html import render_page, tile
 from tfarch.evaluation.markup import Child, Markup, fact_list, quoted, tag
 
@@ -21,6 +21,7 @@ def moved_page(report: Report) -> str:
         ("forecast", "Whether it helps", _forecast(report["forecast"])),
         ("vectors", "Items that moved", _vectors(report["moved"])),
         ("rising", "Items that rise", _rising(report["moved"])),
+        ("files", "Files", proof_table(report)),
         ("run", "Run", fact_list([("goes on from", report["goes_on_from"]), ("command", tag("code", report["command"]))])),
     ]
     return render_page(f"{title} – tfarch recommender", head, sections, "report.json, which lies beside this file and holds every figure")

@@ -21,6 +21,15 @@ def views_table(report: dict[str, Any]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [heads, *rows])
 
 
+def proof_text(report: dict[str, Any]) -> str:
+    """How the files that ship answer, a line each."""
+    lines = []
+    for name, each in report["proof"]["files"].items():
+        timed = f", {each['p50']:.1f} ms a user (p99 {each['p99']:.1f})" if "p50" in each else ""
+        lines.append(f"{name}: {100 * each['same']:.1f} % of ten items as they were learned{timed}")
+    return "\n".join(lines)
+
+
 def moved_text(report: dict[str, Any]) -> str:
     """What `fit-more` found, for people."""
     moved, lines = report["moved"], [f"newer: {report['events']:,} events, {report['users']:,} users, {report['items']:,} items"]

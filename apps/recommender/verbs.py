@@ -77,14 +77,14 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, settings: RecommenderSettings) -> int:
     from apps.recommender.job import run
-    from apps.recommender.report import views_table
+    from apps.recommender.report import proof_text, views_table
 
     settings = dataclasses.replace(settings, data=_with_data(settings, options))
     report = run(settings, options.out, shlex.join(["python", "-m", "apps.recommender", *sys.argv[1:]]), quick=options.quick)
     if options.json:
         print(json.dumps(report, ensure_ascii=False, allow_nan=False))
     else:
-        print(views_table(report))
+        print(f"{views_table(report)}\n\n{proof_text(report)}")
         print(
             f"\nwhat ships   {options.out / 'bundle'}\nreport       {options.out / 'report.html'}\nfigures      {options.out / 'report.json'}"
         )
@@ -249,11 +249,11 @@ def _fit_more(options: argparse.Namespace, settings: RecommenderSettings) -> int
 
     start_tensorflow()
     from apps.recommender.fit_more import fit_more
-    from apps.recommender.report import moved_text
+    from apps.recommender.report import moved_text, proof_text
 
     command = shlex.join(["python", "-m", "apps.recommender", *sys.argv[1:]])
     report = fit_more(options.run, _with_data(settings, options), options.out, options.epochs, command)
-    print(json.dumps(report, ensure_ascii=False) if options.json else moved_text(report))
+    print(json.dumps(report, ensure_ascii=False) if options.json else f"{moved_text(report)}\n\n{proof_text(report)}")
     if not options.json:
         print(f"\nwhat ships   {options.out / 'bundle'}\nreport       {options.out / 'report.html'}")
     return 0

@@ -1,6 +1,7 @@
 """`run` leaves a bundle and a report, and `recommend` shows users what they like, and why."""
 
 import csv
+import dataclasses
 import json
 import re
 import shutil
@@ -10,11 +11,12 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from apps.recommender.app import APP
+from apps.recommender.proof import proof
 from tests.real_tensorboard import real_tensorboard, wait
 from tests.tiny_behaviour import write_files
 from tfarch import cli
 from tfarch.runtime.bundle import verify_bundle
-from tfarch.runtime.recommender import load_recommender
+from tfarch.runtime.recommender import Recommender, load_recommender
 
 SETTINGS = ["--set", "data.liked=4", "--set", "evaluate.quantiles=[0.7]", "--set", "evaluate.least_rows=5"]
 SETTINGS += ["--set", "interest.epochs=2", "--set", "interest.width=16", "--set", "interest.user_tower=mean"]
@@ -49,8 +51,33 @@ def test_the_report_has_every_view_of_ours_and_of_what_is_popular(place):
     assert 0 < popular["lists"]["coverage"] < ours["lists"]["coverage"] <= 1
     assert (place / "run" / "config.yaml").is_file()
     assert set(report["weights"]) == set(load_recommender(place / "run" / "bundle").ranker.names)
-    assert 0 < report["latency"]["p50"] <= report["latency"]["p99"]
     assert report["files"]["recommender.tflite"] > 10_000
+
+
+def test_every_file_that_recommends_is_asked_and_says_what_was_learned(place):
+    report = json.loads((place / "run" / "report.json").read_text(encoding="utf-8"))
+    proven = report["proof"]
+    assert proven["queries"] > 50
+    assert set(proven["files"]) == {"arrays.npz", "recommender.tflite", "saved_model/1"}
+    for name, each in proven["files"].items():
+        assert each["same"] > 0.995, name
+        assert ("p50" in each) == (name != "saved_model/1")
+        if "p50" in each:
+            assert 0 < each["p50"] <= each["p95"] <= each["p99"]
+    assert "of ten items the same" in (place / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_file_that_says_something_else_is_told(place, tmp_path, capsys):
+    recommender = load_recommender(place / "run" / "bundle")
+    histories = [recommender.history([item]) for item in recommender.ids[:40]]
+    other = Recommender(
+        dataclasses.replace(recommender.signals),
+        dataclasses.replace(recommender.ranker, weights=-recommender.ranker.weights),
+        *(recommender.ids, recommender.titles, recommender.behaviours, recommender.categories, recommender.liked),
+    )
+    found = proof(place / "run" / "bundle", other, histories)
+    assert all(each["same"] < 0.5 for each in found["files"].values())
+    assert "warning: recommender.tflite lists" in capsys.readouterr().err
 
 
 def test_the_report_is_a_page_for_people(place):
