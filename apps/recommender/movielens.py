@@ -14,6 +14,7 @@ import numpy as np
 from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.errors import InputError
 
+NAME = "movielens"
 LICENCE = "GroupLens: for research; business needs their permission"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.recommender.movielens import LICENCE, movielens
+from apps.recommender.movielens import LICENCE, NAME, movielens
 from apps.recommender.settings import DataSettings
 from tfarch.data.behaviour import Catalogue, Interactions
 from tfarch.data.behaviour.check import LogSurvey
@@ -54,7 +54,7 @@ def load(data: DataSettings) -> Source:
         if data.items is not None:
             raise InputError("items without events", file=data.items, mend="give the events with --interactions")
         log, films = movielens()
-        return Source(LogSurvey(log, films, None, "movielens", True, (), data.liked or STARS), "movielens", LICENCE, {})
+        return Source(LogSurvey(log, films, None, NAME, True, (), data.liked or STARS), NAME, LICENCE, {})
     named = EventColumns(data.user_column, data.item_column, data.behaviour_column, data.time_column, data.value_column)
     if data.interactions.startswith("tfds:"):
         from tfarch.data.behaviour.tfds import read_tfds_events

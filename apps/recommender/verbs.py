@@ -101,7 +101,9 @@ def _bundle_option(parser: argparse.ArgumentParser) -> None:
 def _recommend_options(parser: argparse.ArgumentParser) -> None:
     _data_options(parser)
     _bundle_option(parser)
-    parser.add_argument("--user", nargs="+", default=[], metavar="ID", help="users of the log, whose events are read from --interactions")
+    parser.add_argument(
+        "--user", nargs="+", default=[], metavar="ID", help="users of the log (--interactions; none: that of the bundle's run)"
+    )
     parser.add_argument(
         "--history", metavar="ITEM,ITEM,...", help="items that somebody has had, the last one last; an empty one is somebody new"
     )
@@ -198,7 +200,7 @@ def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommend
         return
     from apps.recommender.source import load
 
-    log = load(_with_data(settings, options)).log
+    log = load(_data_of_users(options, settings, recommender)).log
     numbers = {user: number for number, user in enumerate(log.user_ids)}
     rows = log.of_users()
     for user in options.user:
@@ -211,6 +213,21 @@ def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommend
         own = _of_known_items(log, own, recommender, user)
         names = [log.behaviour_names[each] for each in log.behaviours[own]]
         yield user, recommender.history([log.item_ids[item] for item in log.items[own]], names, log.values[own].tolist())
+
+
+def _data_of_users(options: argparse.Namespace, settings: RecommenderSettings, recommender: Recommender) -> DataSettings:
+    """Where the users' events are: as the call says, or where the run that made the bundle had them."""
+    data = _with_data(settings, options)
+    if data.interactions is not None:
+        return data
+    config = options.bundle.resolve().parent / "config.yaml"
+    data = RecommenderSettings().with_file(config).data if config.is_file() else data
+    from apps.recommender.movielens import NAME
+
+    name = recommender.bundle.get("provenance", {}).get("data", {}).get("name", NAME)
+    if data.interactions is None and name != NAME:
+        raise InputError(f"the bundle was made of {name}, and where its users' events are is not told", mend="give --interactions")
+    return data
 
 
 def _update_options(parser: argparse.ArgumentParser) -> None:

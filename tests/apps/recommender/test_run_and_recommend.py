@@ -158,6 +158,15 @@ def test_users_are_recommended_what_they_like_and_have_not_had(place, capsys):
         assert line["items"][0]["title"] == f"Thing {line['items'][0]['item']}"
 
 
+def test_users_are_looked_for_in_the_log_that_the_bundle_was_made_of(place, tmp_path, capsys):
+    asked = ["recommend", "--user", "u1", "--json", "--bundle"]
+    assert cli.main(APP, [*asked, str(place / "run" / "bundle")]) == 0
+    assert capsys.readouterr().out == recommend(capsys, place, "--user", "u1", "--json")[1]
+    shutil.copytree(place / "run" / "bundle", tmp_path / "bundle")
+    assert cli.main(APP, [*asked, str(tmp_path / "bundle")]) == 2
+    assert "the bundle was made of events, and where its users' events are is not told (give --interactions)" in capsys.readouterr().err
+
+
 def test_events_of_items_that_came_after_the_bundle_are_passed_over_and_told(place, tmp_path, capsys):
     events = (place / "events.csv").read_text(encoding="utf-8") + "u0,unheard-of,999999999,5\n"
     (tmp_path / "later.csv").write_text(events, encoding="utf-8")
