@@ -170,7 +170,7 @@ def own(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.zeros((4, WIDTH))}, "lacks y; it holds dense_"),
+        ({"x": np.zeros((4, WIDTH))}, "lacks y; it holds x"),
         ({"y": np.zeros(4)}, "lacks dense_"),
         ({"x": np.zeros((4, 3)), "y": np.zeros(4, int)}, r"is \(4, 3\), expected \(None, 12\)"),
         ({"x": np.zeros((4, WIDTH)), "y": np.zeros(3, int)}, "rows differ"),

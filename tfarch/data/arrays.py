@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from tfarch.errors import InputError
+
+TARGETS, ONE_INPUT = "y", "x"  # in an `.npz` file: what is asked of each row; the input of a model that has one
+
+
+def read_npz(file: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The arrays of an `.npz` file by name, and `y` apart from them.
+
+    Raises:
+        InputError: it cannot be read, or has no `y`.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot be read as .npz: {error}", file=file) from error
+    if TARGETS not in arrays:
+        raise InputError(f"lacks {TARGETS}; it holds {', '.join(arrays) or 'nothing'}", file=file)
+    targets = arrays.pop(TARGETS)
+    return arrays, targets
 
 
 @dataclass(frozen=True)

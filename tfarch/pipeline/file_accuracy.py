@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from tfarch.config import DataConfig
+from tfarch.data.arrays import ONE_INPUT, read_npz
 from tfarch.data.reading import read_table
 from tfarch.errors import InputError
 from tfarch.evaluation.metrics import wilson_interval
@@ -21,7 +21,7 @@ from tfarch.runtime.network import Network
 from tfarch.runtime.signature import SINGLE, output_of
 from tfarch.runtime.tokeniser import Tokeniser, flags_of
 
-TARGETS, ONE_INPUT, BATCH = "y", "x", 32
+BATCH = 32
 
 
 def file_accuracy(file: str | Path, data: str | Path, *, text_column: str = "text", label_column: str = "label") -> dict[str, Any]:
@@ -81,14 +81,7 @@ def _of_texts(
 
 
 def _of_arrays(file: Path, data: Path) -> dict[str, Any]:
-    try:
-        with np.load(data, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot be read as .npz: {error}", file=data) from error
-    targets = arrays.pop(TARGETS, None)
-    if targets is None:
-        raise InputError(f"lacks {TARGETS}; it holds {', '.join(arrays) or 'nothing'}", file=data)
+    arrays, targets = read_npz(data)
     outputs = _outputs(file, arrays, len(targets), data)
     if targets.dtype.kind in "iub" and targets.ndim == 1 and outputs.ndim == 2:
         if outputs.shape[1] > 1:

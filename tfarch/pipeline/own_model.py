@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,11 +9,10 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from tfarch.data.arrays import Arrays
+from tfarch.data.arrays import ONE_INPUT, TARGETS, Arrays, read_npz
 from tfarch.errors import InputError
 from tfarch.quiet import quiet
 
-TARGETS = "y"
 Kind = Literal["classes", "yes or no", "numbers"]
 
 
@@ -77,15 +75,11 @@ def read_rows(file: str | Path, model: tf.keras.Model) -> Rows:
     Raises:
         InputError: one is missing, does not fit the model, or they have not as many rows as one another.
     """
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot be read as .npz: {error}", file=file) from error
+    arrays, targets = read_npz(file)
     names = model.input_names
-    if len(names) == 1 and names[0] not in arrays and "x" in arrays:
-        arrays[names[0]] = arrays.pop("x")
-    missing = [name for name in (*names, TARGETS) if name not in arrays]
+    if len(names) == 1 and names[0] not in arrays and ONE_INPUT in arrays:
+        arrays[names[0]] = arrays.pop(ONE_INPUT)
+    missing = [name for name in names if name not in arrays]
     if missing:
         raise InputError(f"lacks {', '.join(missing)}; it holds {', '.join(arrays) or 'nothing'}", file=file)
     inputs = {}
@@ -95,7 +89,6 @@ def read_rows(file: str | Path, model: tf.keras.Model) -> Rows:
         if values.ndim != len(shape) + 1 or any(size not in (None, own) for size, own in zip(shape, values.shape[1:], strict=True)):
             raise InputError(f"{name} is {values.shape}, expected {(None, *shape)}", file=file)
         inputs[name] = values.astype(wanted.dtype.as_numpy_dtype)
-    targets = arrays[TARGETS]
     rows = {name: len(values) for name, values in (*inputs.items(), (TARGETS, targets))}
     if len(set(rows.values())) != 1 or not len(targets):
         raise InputError("rows differ: " + ", ".join(f"{name} {count}" for name, count in rows.items()), file=file)
