@@ -89,7 +89,7 @@ class Learner:
             start: weights that it starts from; none: of its text tower alone.
             after: only later events are to be foretold.
             epochs: none: the settings'.
-            tensorboard: folder of its curves; what an earlier training left there goes.
+            tensorboard: folder of its curves, by whose name the terminal tells how far it is; what an earlier training left there goes.
         """
         own = self.settings.interest
         train = TrainConfig(
@@ -107,10 +107,10 @@ class Learner:
         if own.hard_negatives:
             factors = factors_of(log, self.settings.factors.rank, self.settings.factors.l2)
             sequences = with_hard_negatives(sequences, factors, own.hard_negatives)
-        shown: list[Callback] = [ShowProgress("interest model")]
+        shown: list[Callback] = []
         if tensorboard is not None:
             shutil.rmtree(tensorboard, ignore_errors=True)
-            shown.append(TensorBoard(tensorboard))
+            shown = [TensorBoard(tensorboard), ShowProgress(tensorboard.name.replace("_", " "))]
         done = train_interest(spec, weights, sequences, log.counts(), train, seed=self.settings.seed, callbacks=shown)
         return Interest.of(spec, {**weights, **done.weights}, self.texts.given)
 

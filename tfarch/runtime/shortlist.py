@@ -12,6 +12,7 @@ MOST_HAD = 100_000  # items whose linear score is asked for
 ALWAYS = 200  # the most popular of each window, and as many of the newest
 SAMPLE = 2048  # of the items with events, and of those without
 FEW = 4 * SAMPLE  # candidates that are all scored
+_STEP = 31  # from one score to the next of those that tell how high the best are
 
 
 class Shortlist:
@@ -40,9 +41,7 @@ class Shortlist:
         if candidates.sum() <= FEW:
             rows = np.flatnonzero(candidates)
             return rows, np.ones(len(rows))
-        signals, alike = self.signals, np.flatnonzero(words)
-        if len(alike) > count:
-            alike = alike[np.argpartition(-words[alike], count)[:count]]
+        signals, alike = self.signals, best_above_zero(words, count)
         near = self.nearest.to(signals.state(history), count)
         own = np.unique(np.concatenate([self._always, near, alike, self._best_by_linear(history)]))
         drawn = np.setdiff1d(self._sample, own, assume_unique=True)
@@ -58,3 +57,14 @@ class Shortlist:
         if len(scores) <= LINEAR:
             return self._most_had
         return self._most_had[np.argpartition(-scores, LINEAR, axis=0)[:LINEAR].ravel()]
+
+
+def best_above_zero(scores: np.ndarray, count: int) -> np.ndarray:
+    """Numbers of the `count` highest of scores `[m]`, none of them negative; fewer where fewer are above 0. Most of them are only held against a threshold, which every 31st tells."""
+    some = scores[::_STEP]
+    wanted = min(len(some), 4 * count // _STEP + 8)
+    threshold = np.partition(some, len(some) - wanted)[len(some) - wanted] if len(some) else 0.0
+    found = np.flatnonzero((scores >= threshold) & (scores > 0.0))
+    if len(found) < count:  # those below it are wanted too
+        found = np.flatnonzero(scores)
+    return found if len(found) <= count else found[np.argpartition(-scores[found], count)[:count]]

@@ -97,8 +97,7 @@ class ShowProgress(Callback):
         self.progress.update(step, f"loss {values['loss']:.3f}")
 
     def end_epoch(self, epoch, step, metrics):
-        if metrics:
-            self.progress.line(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+        self.progress.line(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 
     def end(self):
         self.progress.close()
