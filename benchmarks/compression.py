@@ -8,9 +8,10 @@ What it costs: a whole run for each seed, and a recipe's epochs for each seed an
 in RESULTS.md yet.
 
     .venv/bin/python -m benchmarks.compression --data FOLDER --recipes prune30 mine.yaml --out saved_models/compression --seeds 0 1 2
+    .venv/bin/python -m benchmarks.compression --finance SENTIMENT_FOLDER TOPIC_FOLDER --recipes small tiny --out saved_models/compression_finance --seeds 0
     .venv/bin/python -m benchmarks.compression --data FOLDER --criteria magnitude gradient information movement --sparsities 0.3 0.5 0.7 0.9 --out saved_models/compression
 
-The second prunes by each criterion to each sparsity, by one budget for all kernels, in so many epochs, by the labels alone and taught by the trained model.
+The second is of one model for two tasks, whose test rows are each folder's `valid.csv`. The third prunes by each criterion to each sparsity, by one budget for all kernels, in so many epochs, by the labels alone and taught by the trained model.
 
 What is there already is not made again.
 """
@@ -25,6 +26,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.finance import TASKS, with_test
 from benchmarks.workers import table, timed
 
 LATENCY = "threads_1"
@@ -32,7 +34,15 @@ LATENCY = "threads_1"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with train.csv and test.csv, columns text,label")
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", type=Path, help="folder with train.csv and test.csv, columns text,label")
+    data.add_argument(
+        "--finance",
+        type=Path,
+        nargs=2,
+        metavar=("SENTIMENT", "TOPIC"),
+        help="folders with train.csv and valid.csv, for apps.finance_sentiment",
+    )
     parser.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="names of shipped recipes, or files")
     parser.add_argument("--criteria", nargs="+", default=[], metavar="NAME", help="of the stage prune, each with each of --sparsities")
     parser.add_argument("--sparsities", nargs="+", type=float, default=[0.3, 0.5, 0.7, 0.9])
@@ -43,17 +53,22 @@ def main() -> int:
     recipes = [*options.recipes, *_grid(options)]
     if not recipes:
         parser.error("give --recipes or --criteria")
+    app, asked = "customer_service", ["--data", str(options.data)]
+    if options.finance:
+        folders = {task: with_test(folder, options.out / "data" / task) for task, folder in zip(TASKS, options.finance, strict=True)}
+        app, asked = "finance_sentiment", [part for task, folder in folders.items() for part in (f"--{task}-data", str(folder))]
     found: dict[str, list[dict[str, Any]]] = {}
     for seed in options.seeds:
         base = options.out / f"run_{seed}"
-        _done(base, "run", "--data", str(options.data), "--seed", str(seed), "--set", "label_errors.find=false")
+        _done(app, base, "run", *asked, "--seed", str(seed), "--set", "label_errors.find=false")
         for recipe in recipes:
             name = Path(recipe).stem
-            report = _done(options.out / f"{name}_{seed}", "compress", "--recipe", recipe, "--from", str(base))
+            report = _done(app, options.out / f"{name}_{seed}", "compress", "--recipe", recipe, "--from", str(base))
             variants = {each["name"]: each for each in report["variants"]}
             for label, variant in (("float32", "float32"), ("dynamic int8", "dynamic_int8"), (name, report["chosen"])):
                 if label == name or recipe == recipes[0]:
-                    found.setdefault(label, []).append(_figures(variants[variant], variants))
+                    for task, figures in _figures(variants[variant], variants).items():
+                        found.setdefault(f"{label}, {task}" if task else label, []).append(figures)
     heads = ["", "accuracy, % (each seed)", "less float32, points", "MB", "gzipped MB", "p50 of int8's"]
     print(table(heads, [_row(label, each) for label, each in found.items()]))
     print(json.dumps(found))
@@ -79,23 +94,28 @@ def _grid(options: argparse.Namespace) -> list[str]:
     return files
 
 
-def _done(out: Path, verb: str, *arguments: str) -> dict[str, Any]:
+def _done(app: str, out: Path, verb: str, *arguments: str) -> dict[str, Any]:
     """The report of a run that is there, or is made now."""
     report = out / "report.json"
     if not report.is_file():
         print(f"{verb} into {out}", file=sys.stderr)
-        timed([sys.executable, "-m", "apps.customer_service", verb, *arguments, "--out", str(out), "--json"], limit_s=10_800)
+        timed([sys.executable, "-m", f"apps.{app}", verb, *arguments, "--out", str(out), "--json"], limit_s=10_800)
     return json.loads(report.read_text(encoding="utf-8"))
 
 
-def _figures(variant: dict[str, Any], variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    whole = variants["float32"]["metrics"]["accuracy"]
+def _figures(variant: dict[str, Any], variants: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of each task; of a model that has one, under ''."""
+    own, whole = variant["metrics"], variants["float32"]["metrics"]
+    tasks = {"": (own, whole)} if "accuracy" in own else {task: (own[task], whole[task]) for task in TASKS}
     return {
-        "accuracy": variant["metrics"]["accuracy"],
-        "less_float32": variant["metrics"]["accuracy"] - whole,
-        "mb": variant["bytes"] / 1e6,
-        "gzip_mb": variant["gzip_bytes"] / 1e6,
-        "of_int8": variant["latency_ms"][LATENCY]["p50"] / variants["dynamic_int8"]["latency_ms"][LATENCY]["p50"],
+        task: {
+            "accuracy": mine["accuracy"],
+            "less_float32": mine["accuracy"] - before["accuracy"],
+            "mb": variant["bytes"] / 1e6,
+            "gzip_mb": variant["gzip_bytes"] / 1e6,
+            "of_int8": variant["latency_ms"][LATENCY]["p50"] / variants["dynamic_int8"]["latency_ms"][LATENCY]["p50"],
+        }
+        for task, (mine, before) in tasks.items()
     }
 
 

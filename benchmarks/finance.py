@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting that is not the default; repeatable")
     parser.add_argument("--no-baselines", action="store_true", help="our runs alone")
     options = parser.parse_args()
-    folders = {task: _with_test(getattr(options, task), options.out / "data" / task) for task in TASKS}
+    folders = {task: with_test(getattr(options, task), options.out / "data" / task) for task in TASKS}
     runs = {seed: _run(options, folders, seed) for seed in options.seeds}
     rows = []
     for seed, run in runs.items():
@@ -74,7 +74,7 @@ def _baseline(found: dict | None) -> str:
     return "" if found is None else f"{100 * found['accuracy']:.2f} / {100 * found['macro_f1']:.2f} ({found['settings']})"
 
 
-def _with_test(folder: Path, place: Path) -> Path:
+def with_test(folder: Path, place: Path) -> Path:
     """A folder whose test is the given `valid.csv`, so that no row of it has a say in the training."""
     place.mkdir(parents=True, exist_ok=True)
     for name, source in (("train.csv", "train.csv"), ("test.csv", "valid.csv")):
