@@ -79,7 +79,11 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
         (STAGE + "    n_of_m: [4, 4]\n", 5, r"stages.0.n_of_m=\[4, 4\]: expected \[n, m\] with n < m"),
         (STAGE + "    block: [2, 2]\n    n_of_m: [2, 4]\n", 6, r"stages.0.n_of_m=\[2, 4\]: expected no block beside it"),
         (STAGE + "    least_sparsity: 0.4\n", 5, "stages.0.least_sparsity=0.4: expected at most the sparsity"),
-        (STAGE + "    variations: 2\n", 5, r"stages.0.variations=2: nothing says what they are \(distillation or text_vectors over 0\)"),
+        (
+            STAGE + "    variations: 2\n",
+            5,
+            r"stages.0.variations=2: nothing says what they are \(distillation, text_vectors, hidden_states or relations over 0\)",
+        ),
         (STAGE + "    initial_sparsity: 0.5\n", 5, "stages.0.initial_sparsity=0.5: expected at most the sparsity, 0.3"),
         ("version: 1\nname: ../mine\nstages:\n  - kind: prune\n", 2, "name='../mine': files are named after it"),
         ("version: 1\nname: trained\nstages:\n  - kind: prune\n", 2, "name='trained': files are named after it"),

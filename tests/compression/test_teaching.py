@@ -141,7 +141,7 @@ name: taught
 stages:
   - {kind: slim, keep_layers: [0, 2], heads: 0.5, vocabulary: 40, epochs: 2, distillation: 1.0, hidden_states: 1.0, relations: 1.0}
   - {kind: prune, sparsity: 0.3, hidden_states: 0.5, text_vectors: 1.0}
-  - {kind: prune, sparsity: 0.5, criterion: movement, relations: 0.5}
+  - {kind: prune, sparsity: 0.5, criterion: movement, relations: 0.5, variations: 1}
   - {kind: quantisation_aware, distillation: 0.5, relations: 0.5, variations: 2}
 """
 
@@ -159,7 +159,7 @@ def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_pat
     assert [stage["kind"] for stage in stages] == ["slim", "prune", "prune", "quantisation_aware"]
     assert [stage["kernel_sparsity"] for stage in stages[1:]] == pytest.approx([0.3, 0.5, 0.5], abs=0.01)
     assert stages[0]["steps"] == 2 * 3  # batches of 32: 31 rows with a label, 50 without
-    assert [stage["steps"] for stage in stages[1:]] == [3, 3, 5]  # and at last two made of each of the 31
+    assert [stage["steps"] for stage in stages[1:]] == [3, 4, 5]  # and then one, at last two made of each of the 31
     assert report["parity"]["holds"]
 
 

@@ -54,6 +54,11 @@ def test_smoothing_and_focus_follow_their_formulas(targets, smoothing, gamma):
     np.testing.assert_allclose(found, expected(rows, smoothing, gamma), rtol=1e-5)
 
 
+def test_a_text_without_a_label_is_asked_for_nothing():
+    loss = cross_entropy(label_smoothing=0.2)(tf.constant(LOGITS), tf.zeros(LOGITS.shape))
+    assert loss.numpy().tolist() == [0.0] * len(LOGITS)
+
+
 @pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}, {"focal_gamma": 2.0}])
 def test_class_numbers_and_their_one_hot_rows_have_the_same_loss(settings):
     np.testing.assert_allclose(loss(TARGETS, **settings), loss(ONE_HOT, **settings), rtol=1e-5)

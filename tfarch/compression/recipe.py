@@ -13,6 +13,7 @@ from tfarch.errors import InputError, unknown
 from tfarch.settings import from_values, option, read_yaml
 
 VERSION = 1
+_TEACHES = ("distillation", "text_vectors", "hidden_states", "relations")  # settings by which a stage learns from the trained model
 # Of heads and neurons, see `tfarch.compression.importance`; of weights, see `tfarch.compression.sparsity`.
 Criterion = Literal["magnitude", "gradient", "information", "movement"]
 SHIPPED = Path(__file__).parent / "recipes"
@@ -205,12 +206,12 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         value = getattr(stage, name, low)
         if not low <= value <= high:
             raise InputError(f"{place}.{name}={value}: expected {low} to {high}", file=file, line=lines.get(f"{place}.{name}"))
-    if stage.variations and not (stage.distillation or stage.text_vectors):
+    if stage.variations and not any(getattr(stage, name) for name in _TEACHES):
         raise InputError(
             f"{place}.variations={stage.variations}: nothing says what they are",
             file=file,
             line=lines.get(f"{place}.variations"),
-            mend="distillation or text_vectors over 0",
+            mend=f"{', '.join(_TEACHES[:-1])} or {_TEACHES[-1]} over 0",
         )
     if isinstance(stage, Prune) and stage.initial_sparsity > stage.sparsity:
         raise InputError(

@@ -32,7 +32,8 @@ def cross_entropy(*, label_smoothing: float = 0.0, focal_gamma: float = 0.0) -> 
             targets = tf.one_hot(targets, logits.shape[-1])
         targets = tf.cast(targets, tf.float32)
         if label_smoothing:
-            targets = targets * (1.0 - label_smoothing) + label_smoothing / logits.shape[-1]
+            labelled = tf.reduce_sum(targets, axis=-1, keepdims=True)  # 0 of a text that has no label: nothing is asked for
+            targets = targets * (1.0 - label_smoothing) + labelled * label_smoothing / logits.shape[-1]
         terms = -targets * tf.nn.log_softmax(logits)
         if focal_gamma:
             # Bounded, as the slope of x^gamma at 0, where p rounds to 1, is infinite for gamma < 1.
