@@ -248,6 +248,11 @@ def test_a_bound_that_a_recipe_promises_and_does_not_keep_ends_with_1_and_is_in_
     assert report["cost"]["against"] == "float32"
     assert report["cost"]["rows"] == 8
     assert report["cost"]["typos"]["rows"] == 8
+    assert [each["name"] for each in report["cost"]["variants"]] == ["dynamic_int8", "promise_float32", "promise_dynamic_int8"]
+    whole = variants_of(tmp_path / "out")
+    for each in report["cost"]["variants"]:
+        assert each["accuracy"] == whole[each["name"]]["metrics"]["accuracy"]
+        assert 0.0 <= each["typos"]["typos"] <= 1.0
     again = call("evaluate", "--out", tmp_path / "out", "--set", "gate.megabytes=5")
     assert again.code == 0, again.err
 

@@ -9,7 +9,7 @@ from tfarch.compression.recipe import load_recipe
 from tfarch.config import Config, GateConfig
 from tfarch.errors import GateError, InputError
 from tfarch.evaluation import cost_section
-from tfarch.evaluation.cost import cost, typos
+from tfarch.evaluation.cost import cost, in_short, typos
 from tfarch.evaluation.gate import asked_for, gate, require_gate
 from tfarch.evaluation.markup import join
 from tfarch.evaluation.typos import with_typo
@@ -85,13 +85,20 @@ def test_typos_are_measured_on_the_same_rows_by_both_models():
         return probabilities(np.array([0 if "transfer" in text else 1 for text in texts]), 0.9)
 
     texts, targets = ["my transfer came", "my card"] * 30, np.array([0, 1] * 30)
-    found = typos(model, model, texts, targets, rows=40, seed=3)
-    clean, slipped, *again = asked
-    assert again == [clean, slipped]
-    assert sorted(clean) != sorted(slipped)
-    assert len(clean) == found["rows"] == 40
-    assert found["clean"] == found["reference_clean"] == 1.0
-    assert found["typos"] == found["reference_typos"] < 1.0
+    answers = {"one": probabilities(targets, 0.9), "other": probabilities(1 - targets, 0.9)}
+    rows, found = typos({"one": model, "other": model}, answers, texts, targets, rows=40, seed=3)
+    slipped, again = asked
+    assert again == slipped
+    assert len(slipped) == rows == 40
+    assert not set(slipped) <= set(texts)
+    assert (found["one"]["clean"], found["other"]["clean"]) == (1.0, 0.0)
+    assert found["one"]["typos"] == found["other"]["typos"] < 1.0
+
+
+def test_a_file_is_told_in_short_by_what_loses_most(found):
+    short = in_short({**found, "classes": [{**each, "rows": 10 * each["rows"]} for each in found["classes"]]})
+    assert short["flips"] == {"count": 4, "lost": 2, "gained": 1}
+    assert (short["worst_class"]["name"], short["worst_slice"]) == ("c", None)  # slices of so few rows say nothing
 
 
 def variant(name, **figures):
@@ -186,6 +193,10 @@ def test_settings_win_over_what_a_recipe_promises(tmp_path):
 def test_the_page_shows_what_is_lost_and_what_is_broken(found):
     page = join(cost_section.cost({"cost": {"against": "float32", **found, "typos": REPORT["cost"]["typos"] | {"rows": 40}}}))
     for told in ("4 of 9", "right answers lost", "over 93 characters", "80.0 %, without 90.0 (40 rows)", "said now"):
+        assert told in page
+    files = [{"name": name, **in_short(found), "typos": {"clean": 0.9, "typos": 0.7654}} for name in ("small", "dynamic_int8")]
+    page = join(cost_section.cost({"chosen": "small", "cost": {"against": "float32", **found, "variants": files}}))
+    for told in ("<b>small</b>", "dynamic_int8", "-11.11", "76.5", "none"):
         assert told in page
     page = join(cost_section.gate({"gate": gate(REPORT, {"accuracy": 0.95, "ece": 0.5})}))
     assert page.count("broken</td>") == 1

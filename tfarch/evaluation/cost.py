@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,21 +72,42 @@ def cost(
     }
 
 
-def typos(model: Model, reference: Model, texts: Sequence[str], targets: np.ndarray, *, rows: int, seed: int) -> dict[str, Any]:
-    """Accuracies with and without a typo in each text, on at most so many rows, drawn by the seed.
+def in_short(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what `cost` found: `accuracy`, `flips` without examples, and the class and the slice of so many rows that lose most, None where there is none."""
+    flips = {name: found["flips"][name] for name in ("count", "lost", "gained")}
+    return {
+        "accuracy": found["accuracy"],
+        "flips": flips,
+        "worst_class": _losing_most(found["classes"]),
+        "worst_slice": _losing_most(found["slices"]),
+    }
+
+
+def typos(
+    models: Mapping[str, Model], answers: Mapping[str, np.ndarray], texts: Sequence[str], targets: np.ndarray, *, rows: int, seed: int
+) -> tuple[int, dict[str, dict[str, float]]]:
+    """Accuracies of each model, `clean` and with a typo in each text (`typos`), on at most so many rows, drawn by the seed; and how many rows.
 
     Args:
-        model, reference: give class probabilities `[n, classes]` of texts.
+        models: give class probabilities `[n, classes]` of texts.
+        answers: what each gives for `texts`.
     """
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(texts))[:rows]
-    clean = [texts[row] for row in chosen]
-    slipped = [with_typo(text, rng) for text in clean]
-    found: dict[str, Any] = {"rows": len(chosen)}
-    for name, each in (("", model), ("reference_", reference)):
-        for kind, asked in (("clean", clean), ("typos", slipped)):
-            found[f"{name}{kind}"] = _share(each(asked).argmax(axis=1) == targets[chosen])
-    return found
+    slipped = [with_typo(texts[row], rng) for row in chosen]
+    found = {
+        name: {
+            "clean": _share(answers[name][chosen].argmax(axis=1) == targets[chosen]),
+            "typos": _share(model(slipped).argmax(axis=1) == targets[chosen]),
+        }
+        for name, model in models.items()
+    }
+    return len(chosen), found
+
+
+def _losing_most(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    known = [each for each in parts if each["rows"] >= FEWEST]
+    return max(known, key=lambda each: each["reference_accuracy"] - each["accuracy"], default=None)
 
 
 def _parts(parts: dict[str, np.ndarray], right: np.ndarray, right_before: np.ndarray) -> list[dict[str, Any]]:

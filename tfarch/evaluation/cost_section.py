@@ -37,6 +37,8 @@ def cost(report: Report) -> Child:
         ]
         heads = [tag("th", head, scope="col") for head in ("text", "label, as float32 said", "said now")]
         parts += [tag("h3", "Right answers lost"), scrolled(tag("table", tag("thead", tag("tr", heads)), tag("tbody", lines)))]
+    if len(found.get("variants") or []) > 1:
+        parts += [tag("h3", "Every file"), _files(found["variants"], found["reference_accuracy"], report.get("chosen"))]
     return [tag("p", f"The file that ships beside {found['against']}, on the test rows in scope.", class_="note"), *parts]
 
 
@@ -67,6 +69,29 @@ def _typo_facts(typos: Report | None) -> list[tuple[str, Child]]:
         ("accuracy with a typo in each text", f"{_percent(typos['typos'])} %, without {_percent(typos['clean'])} ({typos['rows']:,} rows)"),
         ("the same of the float32 file", f"{_percent(typos['reference_typos'])} %, without {_percent(typos['reference_clean'])}"),
     ]
+
+
+def _files(variants: Sequence[Report], reference: float, chosen: str | None) -> Markup:
+    heads = ["", "accuracy, points", "lost", "gained", "class that loses most", "slice that loses most", "with a typo, %"]
+    lines = []
+    for each in variants:
+        cells: list[Child] = [
+            f"{100 * (each['accuracy'] - reference):+.2f}",
+            f"{each['flips']['lost']:,}",
+            f"{each['flips']['gained']:,}",
+            *(_losing(each[part]) for part in ("worst_class", "worst_slice")),
+            _percent(each["typos"]["typos"]) if "typos" in each else "",
+        ]
+        name = tag("b", each["name"]) if each["name"] == chosen else each["name"]
+        lines.append(tag("tr", tag("th", name, scope="row"), [tag("td", cell, class_="number") for cell in cells]))
+    row = tag("tr", [tag("th", head, scope="col", class_="number" if place else None) for place, head in enumerate(heads)])
+    return scrolled(tag("table", tag("thead", row), tag("tbody", lines), class_="figures"))
+
+
+def _losing(part: Report | None) -> Child:
+    if part is None or part["accuracy"] >= part["reference_accuracy"]:
+        return "none"
+    return [named(part["name"]), f" {100 * (part['accuracy'] - part['reference_accuracy']):+.1f}"]
 
 
 def _parts(what: str, figure: str, parts: Sequence[Report]) -> Markup:

@@ -18,7 +18,6 @@ from tfarch.config import Config
 from tfarch.data.batches import plan_in_order
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.board import write_board
-from tfarch.evaluation.figures import REFERENCE
 from tfarch.evaluation.gate import asked_for, gate
 from tfarch.evaluation.html import render_html
 from tfarch.evaluation.latency import measure_in_turn
@@ -39,7 +38,7 @@ from tfarch.pipeline.trained import TrainedModel
 from tfarch.progress import say
 from tfarch.quiet import quiet
 from tfarch.run_folder import RunFolder, now
-from tfarch.runtime import read_bundle
+from tfarch.runtime import Network, read_bundle
 from tfarch.runtime.bundle import CLASSIFICATION, MULTITASK
 from tfarch.runtime.signature import INPUTS, SINGLE, VECTOR, output_of
 from tfarch.training.inference import Forward
@@ -63,12 +62,15 @@ def evaluate(
     latency = _latency(config, tasks, trained, files, folder)
     shipped = next(each for each in files if each.ships)
     variants = [_variant(config, tasks, trained, each, files, answers, latency, folder) for each in files]
-    whole = next(each for each in files if each.name == REFERENCE)
-    networks = {each.name: network_of(trained.any, each, folder, usable_cores()) for each in (shipped, whole)}
+    by_name = {each.name: each for each in files}
+
+    def network(name: str) -> Network:
+        return network_of(trained.any, by_name[name], folder, usable_cores())
+
     stages = trained.any.stages
     found = {
         task: {
-            **sections(config, task, prepared, trained.tasks[task], shipped, answers[task], networks),
+            **sections(config, task, prepared, trained.tasks[task], shipped, answers[task], network),
             **_label_errors(prepared, folder.of_task(task)),
         }
         for task, prepared in tasks.items()

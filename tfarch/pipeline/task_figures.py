@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from tfarch.config import Config
 from tfarch.data.check import shortened
 from tfarch.evaluation.calibration import reliability
 from tfarch.evaluation.confusion import confused_pairs, confusions, worst
-from tfarch.evaluation.cost import cost, typos
+from tfarch.evaluation.cost import cost, in_short, typos
 from tfarch.evaluation.figures import REFERENCE
 from tfarch.evaluation.metrics import classification_metrics, paired_test
 from tfarch.evaluation.out_of_scope import Answers
@@ -41,13 +41,13 @@ def sections(
     trained: TrainedClassifier,
     shipped: Exported,
     answers: Mapping[str, Answers],
-    networks: Mapping[str, Network],
+    network: Callable[[str], Network],
 ) -> dict[str, Any]:
     """The report's sections on this task, of the file that ships.
 
     Args:
         answers: of each file for the test rows.
-        networks: that run the file that ships and the float32 file of the trained model.
+        network: runs the file of this name.
     """
     test, labels = prepared.test, trained.labels
     stage = trained.stage(shipped.stage)
@@ -66,9 +66,9 @@ def sections(
         },
         "confusions": confusions(chosen, test.targets, labels, shown),
         "confused_pairs": confused_pairs(chosen, test.targets, labels, shown),
-        "worst": _explained(surest, Classifier(networks[shipped.name], labels, output=output_of(task))),
+        "worst": _explained(surest, Classifier(network(shipped.name), labels, output=output_of(task))),
         "reliability": reliability(chosen[test.targets >= 0], test.targets[test.targets >= 0], config.evaluate.bins),
-        **_cost(config, task, prepared, labels, shipped, answers, networks),
+        **_cost(config, task, prepared, labels, shipped, answers, network),
     }
 
 
@@ -79,22 +79,25 @@ def _cost(
     labels: tuple[str, ...],
     shipped: Exported,
     answers: Mapping[str, Answers],
-    networks: Mapping[str, Network],
+    network: Callable[[str], Network],
 ) -> dict[str, Any]:
-    """The report's section `cost`: of the file that ships against the float32 file of the trained model, where it is another one."""
+    """The report's section `cost`: of the file that ships against the float32 file of the trained model, where it is another one; and in short of every other file."""
     test, rows = prepared.test.in_scope, prepared.test.targets >= 0
     if shipped.name == REFERENCE or not len(test.texts):
         return {}
-    given, reference = (answers[name].probabilities[rows] for name in (shipped.name, REFERENCE))
-    shown = [shortened(text) for text in test.texts]
-    found = cost(given, reference, test.targets, labels, shown, np.bincount(prepared.train.targets, minlength=len(labels)))
+    given = {name: each.probabilities[rows] for name, each in answers.items()}
+    shown, train_rows = [shortened(text) for text in test.texts], np.bincount(prepared.train.targets, minlength=len(labels))
+    costs = {name: cost(own, given[REFERENCE], test.targets, labels, shown, train_rows) for name, own in given.items() if name != REFERENCE}
+    found = costs[shipped.name]
+    variants = {name: {"name": name, **in_short(each)} for name, each in costs.items()}
     if config.evaluate.typo_rows:
         say("asking again with typos")
-        models = [
-            lambda texts, network=networks[name]: network.of_texts(texts, (output_of(task),))[0] for name in (shipped.name, REFERENCE)
-        ]
-        found["typos"] = typos(*models, test.texts, test.targets, rows=config.evaluate.typo_rows, seed=config.seed)
-    return {"cost": {"against": REFERENCE, **found}}
+        models = {name: lambda texts, name=name: network(name).of_texts(texts, (output_of(task),))[0] for name in given}
+        asked, slipped = typos(models, given, test.texts, test.targets, rows=config.evaluate.typo_rows, seed=config.seed)
+        before = {f"reference_{kind}": share for kind, share in slipped[REFERENCE].items()}
+        found["typos"] = {"rows": asked, **slipped[shipped.name], **before}
+        variants = {name: {**each, "typos": slipped[name]} for name, each in variants.items()}
+    return {"cost": {"against": REFERENCE, **found, "variants": list(variants.values())}}
 
 
 def variant_figures(
