@@ -157,6 +157,7 @@ def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_pat
     report = tfarch.compress(str(tmp_path / "taught.yaml"), tmp_path / "run", tmp_path / "small", settings=settings)
     stages = report["compression"][0]["stages"]
     assert [stage["kind"] for stage in stages] == ["slim", "prune", "prune", "quantisation_aware"]
+    assert [stage["precision"] for stage in stages] == ["bfloat16", "float32", "bfloat16", "float32"]  # TF-MOT's in float32
     assert [stage["kernel_sparsity"] for stage in stages[1:]] == pytest.approx([0.3, 0.5, 0.5], abs=0.01)
     assert stages[0]["steps"] == 2 * 3  # batches of 32: 31 rows with a label, 50 without
     assert [stage["steps"] for stage in stages[1:]] == [3, 4, 5]  # and then one, at last two made of each of the 31

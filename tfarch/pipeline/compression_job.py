@@ -287,8 +287,11 @@ class _Work:
         if isinstance(stage, Slim):
             return settings
         # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
-        # In float32: under mixed precision TF-MOT would read the weights in half precision, mask them, and write them back.
-        return dataclasses.replace(settings, monitor="last", patience=0, precision="float32")
+        settings = dataclasses.replace(settings, monitor="last", patience=0)
+        if isinstance(stage, Prune) and not stage.through_tfmot:
+            return settings
+        # In float32: under mixed precision TF-MOT would read the weights in half precision, mask or round them, and write them back.
+        return dataclasses.replace(settings, precision="float32")
 
     def _fit(
         self,
