@@ -284,11 +284,12 @@ class _Work:
         freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]
         settings = dataclasses.replace(self.config.train, epochs=stage.epochs, learning_rate=stage.learning_rate, freeze=freeze)
         settings = resolve_freeze(settings, len(self.lessons), pretrained=True)
-        if isinstance(stage, Slim):
+        if isinstance(stage, Slim) and _taught(stage) is None:
             return settings
-        # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for.
+        # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for; and what a teacher says of many texts is
+        # learned better the longer, while a few rows of validation choose by chance.
         settings = dataclasses.replace(settings, monitor="last", patience=0)
-        if isinstance(stage, Prune) and not stage.through_tfmot:
+        if isinstance(stage, Slim) or (isinstance(stage, Prune) and not stage.through_tfmot):
             return settings
         # In float32: under mixed precision TF-MOT would read the weights in half precision, mask or round them, and write them back.
         return dataclasses.replace(settings, precision="float32")
