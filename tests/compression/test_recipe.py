@@ -20,7 +20,7 @@ def recipe(tmp_path):
 
 
 def test_the_shipped_recipes_are_these():
-    assert sorted(shipped_recipes()) == ["prune30", "prune50_qat", "qat", "tiny"]
+    assert sorted(shipped_recipes()) == ["prune30", "prune50_qat", "qat", "small", "tiny"]
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -39,7 +39,7 @@ def test_settings_that_are_left_out_have_their_defaults(recipe):
 
 def test_an_unknown_name_lists_the_shipped_recipes():
     with pytest.raises(
-        InputError, match=r"unknown recipe 'prune99'; known: prune30, prune50_qat, qat, tiny \(or a file that ends in \.yaml\)"
+        InputError, match=r"unknown recipe 'prune99'; known: prune30, prune50_qat, qat, small, tiny \(or a file that ends in \.yaml\)"
     ):
         load_recipe("prune99")
 
