@@ -43,15 +43,14 @@ def proof(bundle: Path, learned: Recommender, asked: Sequence[History]) -> dict[
         query at one thread, `p50`, `p95`, `p99` (numpy has its own threads).
     """
     wanted = [set(_of_python(learned)(history)) for history in asked]
-    with quiet():
+    with quiet():  # LiteRT tells which delegate it takes
         files, tensorflow = _files(bundle)
-    found: dict[str, dict[str, float]] = {}
-    for name, best in {**files, **tensorflow}.items():
-        found[name] = {"same": _share(wanted, map(best, asked))}
-        if found[name]["same"] < LEAST:
-            say(f"warning: {name} lists {100 * found[name]['same']:.0f} % of the items that were learned to be the best")
-    for name, times in measure_in_turn(files, asked, 1).items():
-        found[name] |= {share: times[share] for share in ("p50", "p95", "p99")}
+        found = {name: {"same": _share(wanted, map(best, asked))} for name, best in {**files, **tensorflow}.items()}
+        for name, times in measure_in_turn(files, asked, 1).items():
+            found[name] |= {share: times[share] for share in ("p50", "p95", "p99")}
+    for name, each in found.items():
+        if each["same"] < LEAST:
+            say(f"warning: {name} lists {100 * each['same']:.0f} % of the items that were learned to be the best")
     return {"queries": len(asked), "files": found}
 
 
