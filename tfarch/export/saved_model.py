@@ -30,6 +30,7 @@ import tensorflow_text  # noqa: F401  registers the operations that a loaded fil
 
 from tfarch.errors import BundleError, TfarchError
 from tfarch.export.text_graph import TextGraph
+from tfarch.quiet import quiet
 from tfarch.runtime.signature import INPUTS, OUTPUT, SINGLE, is_output_of_task, output_of
 from tfarch.runtime.tokeniser import Tokeniser
 
@@ -96,7 +97,8 @@ def save_module(directory: Path, module: tf.Module, signatures: Mapping[str, Any
     try:
         # Gradients are for training on: a file that serves has no use for them.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(beside), signatures=dict(signatures), options=options)
+        with quiet():  # a notebook would show where it was written beside
+            tf.saved_model.save(module, str(beside), signatures=dict(signatures), options=options)
         shutil.rmtree(directory, ignore_errors=True)
         os.replace(beside, directory)
     except (tf.errors.OpError, OSError) as error:
