@@ -81,12 +81,14 @@ def _of_python(recommender: Recommender) -> Best:
 def _of_tflite(file: Path, count: int) -> Best:
     from ai_edge_litert.interpreter import Interpreter
 
+    from tfarch.export.recommender_graph import NO_CANDIDATE
+
     run = Interpreter(model_path=str(file), num_threads=1).get_signature_runner("serving_default")
 
     def best(history: History) -> Sequence[int]:
         inputs = {"items": np.int32, "wanted": np.float32, "behaviours": np.int32}
         told = run(**{name: getattr(history, name).astype(kind) for name, kind in inputs.items()}, k=np.int32(count))
-        return told["items"][told["scores"] > np.finfo(np.float32).min].tolist()
+        return told["items"][told["scores"] > NO_CANDIDATE].tolist()
 
     return best
 

@@ -216,15 +216,13 @@ def _asked(options: argparse.Namespace, settings: RecommenderSettings, recommend
 
 
 def _data_of_users(options: argparse.Namespace, settings: RecommenderSettings, recommender: Recommender) -> DataSettings:
-    """Where the users' events are: as the call says, or where the run that made the bundle had them."""
-    data = _with_data(settings, options)
-    if data.interactions is not None:
-        return data
-    config = options.bundle.resolve().parent / "config.yaml"
-    data = RecommenderSettings().with_file(config).data if config.is_file() else data
+    """Where the users' events are: as the call or its settings say, or where the run that made the bundle had them."""
     from apps.recommender.movielens import NAME
 
-    name = recommender.bundle.get("provenance", {}).get("data", {}).get("name", NAME)
+    config = options.bundle.resolve().parent / "config.yaml"
+    if options.interactions is None and settings.data.interactions is None and config.is_file():
+        settings = RecommenderSettings().with_file(config)
+    data, name = _with_data(settings, options), recommender.bundle.get("provenance", {}).get("data", {}).get("name", NAME)
     if data.interactions is None and name != NAME:
         raise InputError(f"the bundle was made of {name}, and where its users' events are is not told", mend="give --interactions")
     return data
