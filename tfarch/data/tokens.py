@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -25,9 +26,9 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @functools.cached_property
     def lengths(self) -> np.ndarray:
-        """Tokens of each text, int64 `[n]`."""
+        """Tokens of each text, int64 `[n]`; made once, for each batch asks for some of them."""
         return np.diff(self.offsets)
 
 
