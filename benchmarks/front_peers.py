@@ -102,7 +102,9 @@ def _fasttext(folder: Path, size: str = "") -> tuple[Callable, list[Any], int]:
     file = folder / f"fasttext{size}.bin"
     if size:
         # What its autotuning does to a model that has to fit: the rows of largest norm stay, learned anew, and are quantised.
-        model.quantize(str(files["all"]), cutoff=settings.cutoff, dsub=settings.dsub, qnorm=settings.qnorm, qout=settings.qout, retrain=True, thread=2)
+        model.quantize(
+            str(files["all"]), cutoff=settings.cutoff, dsub=settings.dsub, qnorm=settings.qnorm, qout=settings.qout, retrain=True, thread=2
+        )
     model.save_model(str(file))
     classes = max(number for _, number in parts["train"]) + 1
 

@@ -137,4 +137,6 @@ def as_dataset(examples: Examples, updates: Sequence[tuple[Batch, ...]]):
     signature = {name: tf.TensorSpec(*each) for name, each in examples.signature().items()}
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    # There is nothing to tune, and on one core the tuner's thread holds the iterator's end up, for up to a minute.
+    options.autotune.enabled = False
     return tf.data.Dataset.from_generator(generate, output_signature=signature).with_options(options).prefetch(4)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -146,7 +147,7 @@ class Trainer:
                 begun.callback(callback.end)
             while state.epoch < settings.epochs and not state.finished:
                 plan = self._plan(examples, state.epoch, replicas)
-                batches = iter(strategy.experimental_distribute_dataset(as_dataset(examples, plan[state.update :])))
+                batches = map(functools.partial(_shares, strategy), as_dataset(examples, plan[state.update :]))
                 for planned in plan[state.update :]:
                     for callback in self.callbacks:
                         callback.before_update(state.step)
@@ -320,6 +321,21 @@ class Trainer:
         else:
             for variable, value in zip(model.variables, self._best, strict=True):
                 variable.assign(value)
+
+
+def _shares(strategy: tf.distribute.Strategy, batch: dict[str, tf.Tensor]) -> dict[str, Any]:
+    """A batch as the strategy's replicas take it: each has its part of the first dimension.
+
+    An iterator of `experimental_distribute_dataset` would do the same, but has a thread for each device that tunes it. On one core such a thread misses that it is to end, and the
+    epoch waits for the rest of the thread's period, which grows to a minute for each device.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return batch
+    parts = {name: tf.split(whole, replicas) for name, whole in batch.items()}
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: {name: each[context.replica_id_in_sync_group] for name, each in parts.items()}
+    )
 
 
 def _trained_variables(model: tf.keras.Model, freeze: Sequence[str]) -> list[tf.Variable]:
