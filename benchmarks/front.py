@@ -119,11 +119,10 @@ def _workers(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Worke
             _write_tables(texts, folder)
             _write_static(place, folder)
     Worker("latency_peers", "--export", "--run", str(options.run), "--onnx", str(folder), peer=True).close()
-    for name in ONNX:
+    for name in (*ONNX, "distilbert_size", "fasttext", "fasttext_small", "static_embeddings"):
         workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
-    for name in ("distilbert_size", "fasttext", "fasttext_small", "static_embeddings"):
-        workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
-    return workers, {**sizes, **{name: worker.ask(count=-1) for name, worker in workers.items() if name not in sizes}}
+        sizes[name] = workers[name].ask(count=-1)  # when it has learned, so that each has the machine to itself
+    return workers, sizes
 
 
 def _write_ids(place: Path, file: Path) -> dict[str, Any]:
