@@ -77,7 +77,7 @@ def _project(place: Path, recommender: Recommender) -> None:
         (recommender.titles[item] or recommender.ids[item], recommender.categories[kind] if has else "", f"{signals.counts[item, 0]:.0f}")
         for item, kind, has in zip(shown, first, named, strict=True)
     ]
-    project(place, signals.vectors[shown], ("title", "category", "events"), rows)
+    project(place, "item_vectors", signals.vectors[shown], ("title", "category", "events"), rows)
 
 
 def write_run(

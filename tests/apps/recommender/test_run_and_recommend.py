@@ -114,6 +114,7 @@ def test_tensorboard_shows_the_figures_of_each_way_and_the_items_vectors(place):
             assert value == pytest.approx(variant["metrics"]["cold"]["ndcg_at_10"])
         assert wait(lambda: board.ask("projector", "runs") == ["recommender"], seconds=30)
         (embedding,) = board.ask("projector", "info", run="recommender")["embeddings"]
+        assert embedding["tensorName"] == "item_vectors"
         rows = board.raw("plugin/projector/metadata", run="recommender", name=embedding["tensorName"]).decode().splitlines()
         vectors = np.frombuffer(board.raw("plugin/projector/tensor", run="recommender", name=embedding["tensorName"]), np.float32)
     assert embedding["tensorShape"] == [360, 16]

@@ -14,7 +14,7 @@ from tfarch.evaluation.out_of_scope import Answers
 
 MOST_ROWS = 5_000  # PCA and t-SNE run in the reader's browser
 MOST_CHARACTERS = 200  # of a text
-VECTORS, ROWS = "text_vectors.tsv", "rows.tsv"
+ROWS = "rows.tsv"
 # The tab colours by a column of at most 50 values: `outcome` where there are more classes.
 COLUMNS = ("label", "predicted", "outcome", "text")
 
@@ -37,13 +37,14 @@ def write_projector(
         target, predicted = int(targets[row]), int(answers.probabilities[row].argmax())
         outcome = "out of scope" if target < 0 else "right" if target == predicted else "wrong"
         cells.append((oos_label if target < 0 else labels[target], labels[predicted], outcome, texts[row]))
-    project(folder, answers.vectors[rows], COLUMNS, cells)
+    project(folder, "text_vectors", answers.vectors[rows], COLUMNS, cells)
 
 
-def project(folder: Path, vectors: np.ndarray, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def project(folder: Path, name: str, vectors: np.ndarray, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Writes the projector's three files into `folder`.
 
     Args:
+        name: of the vectors, as the tab shows it.
         vectors: float `[n, width]`.
         columns: two or more.
         rows: what each of the n is, a cell for each column.
@@ -51,10 +52,10 @@ def project(folder: Path, vectors: np.ndarray, columns: Sequence[str], rows: Seq
     Raises:
         OSError: a file cannot be written.
     """
-    config = ProjectorConfig()
-    config.embeddings.add(tensor_name=Path(VECTORS).stem, tensor_path=VECTORS, metadata_path=ROWS)
+    config, file = ProjectorConfig(), f"{name}.tsv"
+    config.embeddings.add(tensor_name=name, tensor_path=file, metadata_path=ROWS)
     _write(folder / ROWS, ["\t".join(columns), *("\t".join(map(_cell, cells)) for cells in rows)])
-    _write(folder / VECTORS, ("\t".join(f"{value:.5g}" for value in vector) for vector in vectors.tolist()))
+    _write(folder / file, ("\t".join(f"{value:.5g}" for value in vector) for vector in vectors.tolist()))
     _write(folder / PROJECTOR_FILENAME, [text_format.MessageToString(config).rstrip("\n")])
 
 
