@@ -5,7 +5,7 @@ it); a network of DistilBERT's size (six layers of 768, random weights: bytes an
 the untrained encoder alone, 256 principal components, weights by Zipf's law, rounded to int8; a logistic regression on their mean). Accuracy on all test rows, by the file that is timed; megabytes of what has to be shipped
 beside a tokeniser; p50 of one text at one thread, token ids given (fastText has its own words: it gets the text). The workers take turns, a round of texts each.
 
-What it costs: fifteen minutes on 2 cores, ten of them fastText's tuning, beside the runs, which it does not make. What it last gave: not run yet.
+What it costs: ten minutes on 2 cores, five of them fastText's tuning, beside the runs, which it does not make. What it last gave: not run yet.
 
     make bench-env
     .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --averaged RUN --page front.html
@@ -119,9 +119,11 @@ def _workers(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Worke
             _write_tables(texts, folder)
             _write_static(place, folder)
     Worker("latency_peers", "--export", "--run", str(options.run), "--onnx", str(folder), peer=True).close()
-    for name in (*ONNX, "distilbert_size", "fasttext", "fasttext_small", "static_embeddings"):
-        workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
-        sizes[name] = workers[name].ask(count=-1)  # when it has learned, so that each has the machine to itself
+    for together in (("fasttext", "fasttext_small"), (*ONNX, "distilbert_size", "static_embeddings")):  # a core for each that is tuned
+        for name in together:
+            workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
+        for name in together:
+            sizes[name] = workers[name].ask(count=-1)
     return workers, sizes
 
 

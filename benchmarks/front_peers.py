@@ -77,7 +77,10 @@ def _distilbert(folder: Path) -> tuple[Callable, list[np.ndarray], int]:
 
 
 def _fasttext(folder: Path, size: str = "") -> tuple[Callable, list[Any], int]:
-    """Autotuned on a tenth of the training rows for its default five minutes, then trained on all; to so many bytes by its own quantisation if a size is given."""
+    """Autotuned on a tenth of the training rows for its default five minutes, then trained on all; to so many bytes by its own quantisation if a size is given.
+
+    One thread each: with more, it does not learn the same twice.
+    """
     import fasttext
 
     def line(text: str) -> str:
@@ -94,16 +97,16 @@ def _fasttext(folder: Path, size: str = "") -> tuple[Callable, list[Any], int]:
     for name, own in numbers.items():
         files[name].write_text("".join(f"__label__{parts['train'][n][1]} {parts['train'][n][0]}\n" for n in own), encoding="utf-8")
     tuning = {"autotuneValidationFile": str(files["held"]), "autotuneDuration": 300, "autotuneModelSize": size}
-    tuned = fasttext.train_supervised(str(files["most"]), **tuning, thread=2, verbose=0, seed=0)
+    tuned = fasttext.train_supervised(str(files["most"]), **tuning, thread=1, verbose=0, seed=0)
     settings = tuned.f.getArgs()
     found = {name: getattr(settings, name) for name in ("lr", "dim", "epoch", "wordNgrams", "minn", "maxn", "bucket")}
     print(f"fastText {size}: {found}", file=sys.stderr)
-    model = fasttext.train_supervised(str(files["all"]), **found, thread=2, verbose=0, seed=0)
+    model = fasttext.train_supervised(str(files["all"]), **found, thread=1, verbose=0, seed=0)
     file = folder / f"fasttext{size}.bin"
     if size:
         # What its autotuning does to a model that has to fit: the rows of largest norm stay, learned anew, and are quantised.
         model.quantize(
-            str(files["all"]), cutoff=settings.cutoff, dsub=settings.dsub, qnorm=settings.qnorm, qout=settings.qout, retrain=True, thread=2
+            str(files["all"]), cutoff=settings.cutoff, dsub=settings.dsub, qnorm=settings.qnorm, qout=settings.qout, retrain=True, thread=1
         )
     model.save_model(str(file))
     classes = max(number for _, number in parts["train"]) + 1
