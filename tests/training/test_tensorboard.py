@@ -85,7 +85,13 @@ def test_histograms_are_there_only_where_asked_for(tmp_path, asked):
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TfarchError, match=r"file: TensorBoard's figures could not be written: Not a directory$"):
-        TensorBoard(tmp_path / "file")
+        fit(classifier, [TensorBoard(tmp_path / "file")], epochs=1)
+
+
+def test_a_training_that_is_done_already_writes_no_further_file(tmp_path):
+    for _ in range(2):
+        fit(classifier, [TensorBoard(tmp_path / "board")], epochs=1, folder=tmp_path / "checkpoints")
+    assert len(list((tmp_path / "board").iterdir())) == 1
 
 
 def test_throughput_leaves_the_evaluation_out_and_the_time_counts_it():

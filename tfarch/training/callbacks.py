@@ -45,13 +45,14 @@ class TensorBoard(Callback):
     """Scalars, learning rate and throughput; histograms of the weights where asked for."""
 
     def __init__(self, folder: Path, *, histograms: bool = False, every: int = 10):
-        self.folder = folder
-        with self._writing():
-            self.writer = tf.summary.create_file_writer(str(folder))
+        self.folder, self.writer = folder, None
         self.histograms, self.every = histograms, every
 
     def begin(self, model, optimizer, steps, step):
         self.model, self.steps = model, steps
+        if step < steps:  # a training that is done already writes no empty file
+            with self._writing():
+                self.writer = tf.summary.create_file_writer(str(self.folder))
 
     def after_update(self, step, values):
         if step % self.every == 0 or step == self.steps:
@@ -67,8 +68,9 @@ class TensorBoard(Callback):
             self.writer.flush()
 
     def end(self):
-        with self._writing():
-            self.writer.close()
+        if self.writer is not None:
+            with self._writing():
+                self.writer.close()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
