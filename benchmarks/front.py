@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.front_peers import rows_of
 from benchmarks.latency import litert_call
 from benchmarks.workers import Worker, median, serve, table, time_calls
 
@@ -182,8 +183,7 @@ def _write_static(run: Path, folder: Path) -> None:
 
 def _serve(file: Path, ids: Path) -> int:
     """One of our files: the class number of each test row, or milliseconds."""
-    stored = np.load(ids)
-    rows = [stored["ids"][begin:end] for begin, end in zip(stored["offsets"][:-1], stored["offsets"][1:], strict=True)]
+    rows = rows_of(np.load(ids))
     call = litert_call(file, 1)
     serve(lambda count: time_calls(call, rows, count) if count else [int(call(row[None])[0].argmax()) for row in rows])
     return 0

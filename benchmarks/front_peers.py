@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,10 @@ def main() -> int:
     return 0
 
 
-def _rows(file: Path) -> list[np.ndarray]:
-    stored = np.load(file)
-    return [stored["ids"][begin:end] for begin, end in zip(stored["offsets"][:-1], stored["offsets"][1:], strict=True)]
+def rows_of(stored: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The ids of each text."""
+    ids, offsets = stored["ids"], stored["offsets"]  # each look into an .npz reads the array anew
+    return [ids[begin:end] for begin, end in itertools.pairwise(offsets)]
 
 
 def _onnx(folder: Path, file: Path) -> tuple[Callable, list[np.ndarray], int]:
@@ -60,7 +62,7 @@ def _onnx(folder: Path, file: Path) -> tuple[Callable, list[np.ndarray], int]:
         ids = row.astype(np.int64)
         return session.run(None, {"ids": ids, "mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)})[0]
 
-    return call, _rows(folder / "run.npz"), file.stat().st_size
+    return call, rows_of(np.load(folder / "run.npz")), file.stat().st_size
 
 
 def _distilbert(folder: Path) -> tuple[Callable, list[np.ndarray], int]:
@@ -125,21 +127,25 @@ def _static(folder: Path) -> tuple[Callable, list[np.ndarray], int]:
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
     stored = np.load(folder / "static.npz")
-    steps = np.abs(stored["table"]).max(axis=1, keepdims=True).clip(1e-12) / 127
-    whole = np.round(stored["table"] / steps).astype(np.int8)
+    floats = stored["table"]
+    steps = np.abs(floats).max(axis=1, keepdims=True).clip(1e-12) / 127
+    whole = np.round(floats / steps).astype(np.int8)
     steps = steps.astype(np.float32)
 
     def vector(ids: np.ndarray) -> np.ndarray:
         mean = (whole[ids[1:-1]] * steps[ids[1:-1]]).mean(axis=0) if len(ids) > 2 else np.zeros(whole.shape[1], np.float32)
         return mean / max(float(np.linalg.norm(mean)), 1e-9)
 
-    train = [stored["ids"][begin:end] for begin, end in zip(stored["offsets"][:-1], stored["offsets"][1:], strict=True)]
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     search = GridSearchCV(LogisticRegression(max_iter=1000), {"C": [1, 10, 100, 1000]}, cv=folds, n_jobs=2)
-    search.fit(np.stack([vector(row) for row in train]), stored["targets"])
+    search.fit(np.stack([vector(row) for row in rows_of(stored)]), stored["targets"])
     kernel, bias = search.best_estimator_.coef_.T.astype(np.float32), search.best_estimator_.intercept_.astype(np.float32)
     print(f"static embeddings: C = {search.best_params_['C']}", file=sys.stderr)
-    return lambda row: (vector(row[0]) @ kernel + bias)[None], _rows(folder / "run.npz"), whole.nbytes + steps.nbytes + kernel.nbytes
+    return (
+        lambda row: (vector(row[0]) @ kernel + bias)[None],
+        rows_of(np.load(folder / "run.npz")),
+        whole.nbytes + steps.nbytes + kernel.nbytes,
+    )
 
 
 if __name__ == "__main__":
