@@ -5,7 +5,7 @@ it); a network of DistilBERT's size (six layers of 768, random weights: bytes an
 the untrained encoder alone, 256 principal components, weights by Zipf's law, rounded to int8; a logistic regression on their mean). Accuracy on all test rows, by the file that is timed; megabytes of what has to be shipped
 beside a tokeniser; p50 of one text at one thread, token ids given (fastText has its own words: it gets the text). The workers take turns, a round of texts each.
 
-What it costs: ten minutes on 2 cores, five of them fastText's tuning, beside the runs, which it does not make. What it last gave: not run yet.
+What it costs: ten minutes on 2 cores, five of them fastText's tuning, beside the runs, which it does not make. What it last gave: RESULTS.md, "The front".
 
     make bench-env
     .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --averaged RUN --page front.html
@@ -111,7 +111,8 @@ def _workers(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Worke
     start_tensorflow()
     workers, sizes = {}, {}
     for place in (options.run, *options.recipes, *([options.averaged] if options.averaged else [])):
-        name = "averaged_embeddings" if place == options.averaged else "tfarch_int8" if place == options.run else f"tfarch_{place.name}"
+        recipe = Path(json.loads((place / "report.json").read_text(encoding="utf-8"))["config"]["compress"]["recipe"]).stem
+        name = "tfarch_averaged" if place == options.averaged else "tfarch_int8" if place == options.run else f"tfarch_{recipe}"
         file = place / "bundle" / "model.tflite"
         texts = _write_ids(place, folder / f"{'run' if place == options.run else name}.npz")
         workers[name] = Worker("front", "--serve", str(file), str(folder / f"{'run' if place == options.run else name}.npz"))
