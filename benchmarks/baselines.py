@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import re
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.fasttext_tuned import line, tuned
 
 
 def main() -> int:
@@ -134,30 +135,10 @@ def _frozen(features, labels, test_features):
 
 
 def _fasttext(texts, labels, test_texts):
-    import fasttext
-
-    def line(text: str) -> str:
-        return " ".join(re.findall(r"\w+|[^\w\s]", text.lower()))
-
-    lines = [f"__label__{label.replace(' ', '_')} {line(text)}\n" for text, label in zip(texts, labels, strict=True)]
-    names = {f"__label__{label.replace(' ', '_')}": label for label in labels}
-    order = np.random.default_rng(0).permutation(len(lines))
-    held = set(order[: len(order) // 10].tolist())
+    names = sorted(set(labels))
     with tempfile.TemporaryDirectory() as folder:
-        parts = {"most": [n for n in range(len(lines)) if n not in held], "held": sorted(held), "all": range(len(lines))}
-        files = {name: Path(folder) / f"{name}.txt" for name in parts}
-        for name, rows in parts.items():
-            files[name].write_text("".join(lines[row] for row in rows), encoding="utf-8")
-        tuned = fasttext.train_supervised(
-            str(files["most"]), autotuneValidationFile=str(files["held"]), autotuneDuration=60, thread=2, verbose=0, seed=0
-        )
-        found = tuned.f.getArgs()
-        settings = {
-            "lr": found.lr, "dim": found.dim, "epoch": found.epoch, "wordNgrams": found.wordNgrams,
-            "minn": found.minn, "maxn": found.maxn, "bucket": found.bucket,
-        }  # fmt: skip
-        model = fasttext.train_supervised(str(files["all"]), **settings, thread=2, verbose=0, seed=0)
-        answers = [names[best[0]] for best in model.predict([line(text) for text in test_texts])[0]]
+        model, settings = tuned(texts, [names.index(label) for label in labels], Path(folder), seconds=60, threads=2)
+    answers = [names[int(best[0].removeprefix("__label__"))] for best in model.predict([line(text) for text in test_texts])[0]]
     return answers, "autotuned: " + ", ".join(f"{name} {value:.3g}" for name, value in settings.items())
 
 

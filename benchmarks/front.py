@@ -1,7 +1,7 @@
 """Accuracy, megabytes and milliseconds of ways to label short texts, small ones and large ones, on one test set in one run: who owns the front?
 
 What it compares: the int8 file of a run, and those of recipes applied to it; averaged embeddings (`model.structure=averaged`); the run's own network as ONNX Runtime's dynamic int8 (the fastest of four ways of making
-it); a network of DistilBERT's size (six layers of 768, random weights: bytes and time alone); fastText, autotuned, as it comes and to fit in two megabytes; and static embeddings in the manner of model2vec (each piece's vector from
+it); a network of DistilBERT's size (six layers of 768, random weights: bytes and time alone); fastText, autotuned; and static embeddings in the manner of model2vec (each piece's vector from
 the untrained encoder alone, 256 principal components, weights by Zipf's law, rounded to int8; a logistic regression on their mean). Accuracy on all test rows, by the file that is timed; megabytes of what has to be shipped
 beside a tokeniser; p50 of one text at one thread, token ids given (fastText has its own words: it gets the text). The workers take turns, a round of texts each.
 
@@ -121,11 +121,9 @@ def _workers(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Worke
             _write_tables(texts, folder)
             _write_static(place, folder)
     Worker("latency_peers", "--export", "--run", str(options.run), "--onnx", str(folder), peer=True).close()
-    for together in (("fasttext", "fasttext_small"), (*ONNX, "distilbert_size", "static_embeddings")):  # a core for each that is tuned
-        for name in together:
-            workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
-        for name in together:
-            sizes[name] = workers[name].ask(count=-1)
+    for name in ("fasttext", *ONNX, "distilbert_size", "static_embeddings"):
+        workers[name] = Worker("front_peers", "--folder", str(folder), "--serve", name, peer=True)
+        sizes[name] = workers[name].ask(count=-1)  # when it has learned, so that each has the machine to itself
     return workers, sizes
 
 

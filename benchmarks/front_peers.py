@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.fasttext_tuned import line, tuned
 from benchmarks.workers import serve, time_calls
 
 DISTILBERT = {"vocabulary": 30522, "positions": 512, "segments": 2, "width": 768, "heads": [12] * 6, "feed_forward": [3072] * 6}
@@ -30,7 +30,6 @@ def main() -> int:
     make = {
         "distilbert_size": _distilbert,
         "fasttext": _fasttext,
-        "fasttext_small": lambda folder: _fasttext(folder, "2M"),
         "static_embeddings": _static,
     }.get(way)
     call, rows, size = make(folder) if make else _onnx(folder, folder / f"{way}.onnx")
@@ -78,47 +77,24 @@ def _distilbert(folder: Path) -> tuple[Callable, list[np.ndarray], int]:
     return _onnx(folder, place / "onnx_fused_int8.onnx")
 
 
-def _fasttext(folder: Path, size: str = "") -> tuple[Callable, list[Any], int]:
-    """Autotuned on a tenth of the training rows for its default five minutes, then trained on all; to so many bytes by its own quantisation if a size is given.
-
-    One thread each: with more, it does not learn the same twice.
-    """
-    import fasttext
-
-    def line(text: str) -> str:
-        return " ".join(re.findall(r"\w+|[^\w\s]", text.lower()))
-
+def _fasttext(folder: Path) -> tuple[Callable, list[Any], int]:
+    """Tuned for the five minutes that are its default."""
     parts = {}
     for name in ("train", "test"):
         with open(folder / f"{name}.csv", newline="", encoding="utf-8") as stream:
-            parts[name] = [(line(row["text"]), int(row["label"])) for row in csv.DictReader(stream)]
-    order = np.random.default_rng(0).permutation(len(parts["train"]))
-    held = set(order[: len(order) // 10].tolist())
-    numbers = {"most": [n for n in range(len(order)) if n not in held], "held": sorted(held), "all": range(len(order))}
-    files = {name: folder / f"fasttext{size}_{name}.txt" for name in numbers}
-    for name, own in numbers.items():
-        files[name].write_text("".join(f"__label__{parts['train'][n][1]} {parts['train'][n][0]}\n" for n in own), encoding="utf-8")
-    tuning = {"autotuneValidationFile": str(files["held"]), "autotuneDuration": 300, "autotuneModelSize": size}
-    tuned = fasttext.train_supervised(str(files["most"]), **tuning, thread=1, verbose=0, seed=0)
-    settings = tuned.f.getArgs()
-    found = {name: getattr(settings, name) for name in ("lr", "dim", "epoch", "wordNgrams", "minn", "maxn", "bucket")}
-    print(f"fastText {size}: {found}", file=sys.stderr)
-    model = fasttext.train_supervised(str(files["all"]), **found, thread=1, verbose=0, seed=0)
-    file = folder / f"fasttext{size}.bin"
-    if size:
-        # What its autotuning does to a model that has to fit: the rows of largest norm stay, learned anew, and are quantised.
-        model.quantize(
-            str(files["all"]), cutoff=settings.cutoff, dsub=settings.dsub, qnorm=settings.qnorm, qout=settings.qout, retrain=True, thread=1
-        )
+            parts[name] = [(row["text"], int(row["label"])) for row in csv.DictReader(stream)]
+    texts, numbers = zip(*parts["train"], strict=True)
+    model, settings = tuned(texts, numbers, folder, seconds=300, threads=1)
+    print(f"fastText: {settings}", file=sys.stderr)
+    file = folder / "fasttext.bin"
     model.save_model(str(file))
-    classes = max(number for _, number in parts["train"]) + 1
 
     def call(texts: list[str]) -> np.ndarray:
-        scores = np.zeros((1, classes))
+        scores = np.zeros((1, max(numbers) + 1))
         scores[0, int(model.predict(texts[0])[0][0].removeprefix("__label__"))] = 1.0
         return scores
 
-    return call, [np.array(text, object) for text, _ in parts["test"]], file.stat().st_size
+    return call, [np.array(line(text), object) for text, _ in parts["test"]], file.stat().st_size
 
 
 def _static(folder: Path) -> tuple[Callable, list[np.ndarray], int]:
