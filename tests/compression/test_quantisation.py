@@ -50,13 +50,15 @@ def exported(trained):
 
 @pytest.fixture(scope="module")
 def exported_kernels(exported):
-    """The int8 matrices `[in, out]` of the file with their scales, as (values, scales)."""
+    """The int8 matrices `[in, out]` of the file with their scales, as (values, scales), those that stand in one product apart."""
     exported.allocate_tensors()
-    return [
-        (exported.get_tensor(each["index"]).T, each["quantization_parameters"]["scales"])
-        for each in exported.get_tensor_details()
-        if each["dtype"] == np.int8 and len(each["shape"]) == 2 and len(each["quantization_parameters"]["scales"]) > 1
-    ]
+    found = []
+    for each in exported.get_tensor_details():
+        scales = each["quantization_parameters"]["scales"]
+        if each["dtype"] == np.int8 and len(each["shape"]) == 2 and len(scales) > 1:
+            parts = each["name"].count(";") + 1
+            found += zip(np.split(exported.get_tensor(each["index"]).T, parts, axis=1), np.split(scales, parts), strict=True)
+    return found
 
 
 def test_the_file_holds_the_integers_and_scales_that_training_rounded_to(trained, exported_kernels):

@@ -30,7 +30,8 @@ def constants(body):
     found = {}
     for tensor in model.subgraphs[0].tensors:
         if model.buffers[tensor.buffer].data is not None and len(tensor.shape) == 2:
-            found[layer_of(tensor.name.decode())] = {schema.TensorType.INT8: "int8", schema.TensorType.FLOAT32: "float32"}.get(tensor.type)
+            kind = {schema.TensorType.INT8: "int8", schema.TensorType.FLOAT32: "float32"}.get(tensor.type)
+            found |= {layer_of(name): kind for name in tensor.name.decode().split(";")}
     return {layer: found[layer] for layer in LAYERS}
 
 

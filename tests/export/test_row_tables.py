@@ -8,6 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tensorflow.lite.tools import flatbuffer_utils
 
 from tests.tiny_training import CLASSES, SPEC
+from tfarch.export.fewer_operators import with_fewer_operators
 from tfarch.export.row_tables import with_steps_of_rows
 from tfarch.export.selective import with_float_weights
 from tfarch.export.tflite import Converter
@@ -26,10 +27,10 @@ def files():
     table = model.get_layer("token_embedding").embeddings
     table.assign(table * np.geomspace(0.02, 2.0, ROWS)[:, None].astype(np.float32))
     with Converter.of_texts(with_probabilities(model, 1.0)) as converter:
-        whole, plain = converter.convert("float32"), converter.plain("dynamic_int8")
+        whole, plain = converter.plain("float32"), converter.plain("dynamic_int8")
         # All but the tables is left float, so that nothing else differs.
         made = {"converter": plain, "rows": with_steps_of_rows(plain, whole)}
-        made = {name: with_float_weights(body, whole, ["layer_*"]) for name, body in made.items()}
+        made = {name: with_fewer_operators(with_float_weights(body, whole, ["layer_*"])) for name, body in made.items()}
         return {"float32": whole, "shipped": converter.convert("dynamic_int8", keep_float=["layer_*"]), **made}
 
 

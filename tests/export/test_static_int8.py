@@ -22,7 +22,7 @@ def files():
     model = with_probabilities(fit(classifier, epochs=10).model, 1.0)
     texts = examples()
     with Converter.of_texts(model) as converter:
-        body = converter.convert("float32")
+        body = converter.plain("float32")
     return body, [texts.tokens.padded(np.arange(begin, begin + 8), 8) for begin in range(0, 24, 8)]
 
 

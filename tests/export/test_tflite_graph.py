@@ -22,11 +22,11 @@ def operators(request, tmp_path_factory):
 
 
 def test_a_product_of_every_dense_layer_is_one_operator(operators):
-    assert operators["FULLY_CONNECTED"] == 6 * LAYERS + 1
+    assert operators["FULLY_CONNECTED"] == 4 * LAYERS + 1  # queries, keys and values are one
     assert operators["BATCH_MATMUL"] == 2 * LAYERS
 
 
 def test_shapes_are_computed_once_for_all_layers_and_not_around_products(operators):
-    assert operators["RESHAPE"] == 4 * LAYERS + 2  # heads of query, key and value, their context; all tokens in one row, and back
+    assert operators["RESHAPE"] == 2 * LAYERS + 2  # heads of query, key and value, their context; all tokens in one row, and back
     assert operators["SHAPE"] + operators["PACK"] <= 4
     assert not {"REDUCE_PROD", "CONCATENATION"} & set(operators)

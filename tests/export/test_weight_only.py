@@ -32,7 +32,9 @@ def answers(body):
 def with_the_weights_of(body, whole):
     """The float32 file with the products' weights of an int8 one, times their steps."""
     rounded, model = (flatbuffer_utils.read_model_from_bytearray(bytearray(each)) for each in (body, whole))
-    places = {tensor.name: tensor.buffer for tensor in model.subgraphs[0].tensors}
+    places = {
+        tensor.name: tensor.buffer for tensor in model.subgraphs[0].tensors
+    }  # kernels of one product are named one after another in both
     changed = 0
     for tensor in rounded.subgraphs[0].tensors:
         data = rounded.buffers[tensor.buffer].data
@@ -48,7 +50,7 @@ def test_it_answers_as_the_float_file_with_the_same_rounded_weights(converter):
     # Tables as small as these stay float in int8 files.
     whole, made = converter.convert("float32"), converter.convert("weight_only_int8")
     same, changed = with_the_weights_of(made, whole)
-    assert changed >= 6, "the kernels of a layer"
+    assert changed >= 4, "the kernels of a layer, three of them one after another"
     np.testing.assert_allclose(answers(made), answers(same), atol=2e-5)
     assert np.abs(answers(made) - answers(whole)).max() > 1e-3
 
@@ -63,7 +65,7 @@ def test_it_is_nearer_to_float_than_dynamic_int8_and_hardly_larger(converter, tm
     facts = examine(file)
     assert not facts.custom
     kernels = [each for each in facts.weights if layer_of(each.name).startswith("layer_")]
-    assert len(kernels) == 6
+    assert len(kernels) == 4  # three stand one after another
     assert {(each.operator, each.dtype) for each in kernels} == {("FULLY_CONNECTED", "int8")}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfarch.errors import InputError, TfarchError, unknown
+from tfarch.export.fewer_operators import with_fewer_operators
 from tfarch.export.row_tables import with_steps_of_rows
 from tfarch.export.selective import with_float_weights
 from tfarch.export.static_int8 import Calibration, static_int8
@@ -102,8 +103,9 @@ class Converter:
             body = with_steps_of_rows(self.plain(DYNAMIC), whole)
             if keep_float:
                 body = with_float_weights(body, whole, keep_float)
+            body = with_fewer_operators(body)
             return body if variant == DYNAMIC else with_weights_alone_rounded(body)
-        return self.plain(variant)
+        return with_fewer_operators(self.plain(variant))
 
     def plain(self, variant: str) -> bytes:
         """The file as TensorFlow's converter makes it, see `convert`."""
