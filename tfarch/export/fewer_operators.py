@@ -6,7 +6,7 @@ reshaping, one transposition, and one split. Each output channel keeps its own k
 Layer normalisation, `x * (s * gamma) + (beta - m * (s * gamma))` with the mean m and the inverse deviation s, is `(x - m) * s * gamma + beta`: the difference stands in the variance already.
 It is the same but for the rounding of floats, which it does less of.
 
-An operator costs twice: when it runs, and when a text of another length settles all shapes anew, which for a small file is a quarter of the time (RESULTS, "Fewer operators").
+An operator costs twice: when it runs, and when a text of another length settles all shapes anew. What is gained: benchmarks/RESULTS.md, "Latency".
 """
 
 from __future__ import annotations
