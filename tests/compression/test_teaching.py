@@ -19,6 +19,7 @@ from tfarch.config import TrainConfig
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier
 from tfarch.models.weights import get_weights
+from tfarch.pipeline import compression_job
 from tfarch.training import Trainer, cross_entropy
 from tfarch.training.objectives import with_distance
 
@@ -146,7 +147,15 @@ stages:
 """
 
 
-def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_path):
+def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_path, monkeypatch):
+    spoke_in = set()
+
+    class Watched(compression_job.Forward):
+        def __init__(self, model):
+            spoke_in.add(model.get_layer("layer_0_query").compute_dtype)
+            super().__init__(model)
+
+    monkeypatch.setattr(compression_job, "Forward", Watched)
     rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
     (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     (tmp_path / "taught.yaml").write_text(RECIPE, encoding="utf-8")
@@ -158,6 +167,7 @@ def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_pat
     stages = report["compression"][0]["stages"]
     assert [stage["kind"] for stage in stages] == ["slim", "prune", "prune", "quantisation_aware"]
     assert [stage["precision"] for stage in stages] == ["bfloat16", "float32", "bfloat16", "float32"]  # TF-MOT's in float32
+    assert spoke_in == {"bfloat16"}  # the teacher, as the run trained
     assert [stage["kernel_sparsity"] for stage in stages[1:]] == pytest.approx([0.3, 0.5, 0.5], abs=0.01)
     assert stages[0]["steps"] == 2 * 3  # batches of 32: 31 rows with a label, 50 without
     assert [stage["steps"] for stage in stages[1:]] == [3, 4, 5]  # and then one, at last two made of each of the 31
