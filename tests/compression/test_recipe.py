@@ -60,6 +60,7 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
         (STAGE + "  - kind: thin\n", 5, "unknown kind of stage 'thin'; known: prune, quantisation_aware, slim"),
         (STAGE + "  - thin\n", 5, "unknown kind of stage 'thin'"),
         (STAGE + "  - kind: slim\n    keep_layers: [2, 0]\n", 6, r"stages.1.keep_layers=\[2, 0\]: expected rising numbers from 0"),
+        (STAGE + "  - kind: slim\n    keep_layers: [-1, 0]\n", 6, r"stages.1.keep_layers=\[-1, 0\]: expected rising numbers from 0"),
         (STAGE + "  - kind: slim\n    heads: 0.0\n", 6, "stages.1.heads=0.0: expected 0.001 to 1"),
         (STAGE + "  - kind: slim\n    criterion: luck\n", 6, "stages.1.criterion='luck': expected one of magnitude, gradient, information"),
         (STAGE + "    distillation: 2\n", 5, "stages.0.distillation=2.0: expected 0 to 1"),

@@ -162,7 +162,7 @@ SLIM = """
 version: 1
 name: thin
 stages:
-  - {kind: slim, keep_layers: [0, 2], heads: 0.5, neurons: 0.5, multiple: 8, least_neurons: 8, vocabulary: 40, epochs: 2, distillation: 0.5}
+  - {kind: slim, keep_layers: [0, -1], heads: 0.5, neurons: 0.5, multiple: 8, least_neurons: 8, vocabulary: 40, epochs: 2, distillation: 0.5}
   - {kind: prune, sparsity: 0.3, text_vectors: 2.0}
   - {kind: quantisation_aware, distillation: 1.0, text_vectors: 1.0}
 """
@@ -225,6 +225,8 @@ def test_what_is_left_learns_as_a_whole_but_for_what_the_stage_freezes(folders, 
     [
         ({"structure": "averaged"}, "{kind: slim, heads: 0.5}", "the averaged structure has no heads, neurons or layers that could go"),
         (SETTINGS["model"], "{kind: slim, keep_layers: [0, 1]}", r"keep_layers=\[0, 1\]: there the encoder has the layers 0 to 0"),
+        (SETTINGS["model"], "{kind: slim, keep_layers: [0, -1]}", r"keep_layers=\[0, -1\]: there the encoder has the layers 0 to 0"),
+        (SETTINGS["model"], "{kind: slim, keep_layers: [-2]}", r"keep_layers=\[-2\]: there the encoder has the layers 0 to 0"),
     ],
 )
 def test_what_cannot_be_slimmed_is_refused_before_any_training(tmp_path, model, stage, message):

@@ -67,9 +67,9 @@ def test_heads_and_neurons_that_go_are_gone_and_the_answers_those_of_silent_ones
     assert small["layer_2_feed_forward_out/kernel"].shape == (2, 16)
 
 
-def test_layers_that_go_are_passed_over_and_the_others_numbered_anew(weights):
-    whole = Kept.all_of(SPEC)
-    kept = Kept((0, 2), whole.heads[:2], whole.neurons[:2])
+@pytest.mark.parametrize("numbers", [(0, 2), (0, -1), (-3, -1)])
+def test_layers_that_go_are_passed_over_and_the_others_numbered_anew(weights, numbers):
+    kept = Kept.of_layers(SPEC, numbers)
     small = slimmed(SPEC, weights, kept)
     assert np.array_equal(small["layer_1_query/kernel"], weights["layer_2_query/kernel"])
     assert not any(name.startswith("layer_2_") for name in small)
@@ -94,3 +94,9 @@ def test_it_can_be_slimmed_again(weights):
 def test_what_cannot_be_kept_is_refused(layers, heads, neurons):
     with pytest.raises(ValueError, match=r"layers|rising"):
         Kept(layers, heads, neurons)
+
+
+@pytest.mark.parametrize("numbers", [(3,), (-4,), (0, -3), (2, -2), ()])
+def test_layers_that_are_not_there_or_do_not_rise_are_refused(numbers):
+    with pytest.raises(ValueError, match=r"layers|rising"):
+        Kept.of_layers(SPEC, numbers)

@@ -91,7 +91,7 @@ class Slim(Training):
     """Attention heads, feed-forward neurons and layers taken out of the encoder; what is left trains on."""
 
     kind: Literal["slim"] = "slim"
-    keep_layers: list[int] = option([], "numbers of the layers that stay, from 0; none: all")
+    keep_layers: list[int] = option([], "numbers of the layers that stay, from 0, or from -1 backwards; none: all")
     heads: float = option(1.0, "share of the attention heads of these layers that stay")
     neurons: float = option(1.0, "share of their feed-forward neurons that stay")
     vocabulary: int = option(
@@ -232,8 +232,10 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         ):
             if not holds:
                 raise InputError(f"{place}.{name}={getattr(stage, name)}: expected {told}", file=file, line=lines.get(f"{place}.{name}"))
-    if isinstance(stage, Slim) and stage.keep_layers != sorted({each for each in stage.keep_layers if each >= 0}):
+    if isinstance(stage, Slim) and stage.keep_layers != sorted(set(stage.keep_layers), key=lambda each: (each < 0, each)):
         raise InputError(
-            f"{place}.keep_layers={stage.keep_layers}: expected rising numbers from 0", file=file, line=lines.get(f"{place}.keep_layers")
+            f"{place}.keep_layers={stage.keep_layers}: expected rising numbers from 0, and after them rising ones below 0, of which -1 is the last layer",
+            file=file,
+            line=lines.get(f"{place}.keep_layers"),
         )
     return stage

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,12 +43,19 @@ class Kept:
     @classmethod
     def all_of(cls, spec: EncoderSpec) -> Kept:
         """Everything."""
-        layers = range(spec.layers)
-        return cls(
-            tuple(layers),
-            tuple(tuple(range(spec.heads[each])) for each in layers),
-            tuple(tuple(range(spec.feed_forward[each])) for each in layers),
-        )
+        return cls.of_layers(spec, range(spec.layers))
+
+    @classmethod
+    def of_layers(cls, spec: EncoderSpec, numbers: Sequence[int]) -> Kept:
+        """Some layers, whole, by their numbers from 0, or from -1, which is the last one, backwards.
+
+        Raises:
+            ValueError: one is not there, or they do not rise.
+        """
+        layers = [each if each >= 0 else spec.layers + each for each in numbers]
+        if any(each >= spec.layers for each in layers):
+            raise ValueError(f"{spec.layers} layers, not {numbers}")
+        return cls(tuple(layers), *(tuple(tuple(range(counts[each])) for each in layers) for counts in (spec.heads, spec.feed_forward)))
 
     @classmethod
     def by_masks(cls, heads: list[np.ndarray], neurons: list[np.ndarray], layers: tuple[int, ...] | None = None) -> Kept:

@@ -114,14 +114,12 @@ def _with_layers_kept(spec: Spec, stage: Slim, place: str) -> Spec:
         if stage.keep_layers or stage.heads < 1.0 or stage.neurons < 1.0:
             raise InputError(f"{place}: the {spec.structure} structure has no heads, neurons or layers that could go")
         return spec
-    if stage.keep_layers and stage.keep_layers[-1] >= spec.layers:
-        raise InputError(f"{place}.keep_layers={stage.keep_layers}: there the encoder has the layers 0 to {spec.layers - 1}")
-    return slimmed_spec(spec, _layers_kept(spec, stage))
-
-
-def _layers_kept(spec: EncoderSpec, stage: Slim) -> Kept:
-    whole, layers = Kept.all_of(spec), stage.keep_layers or range(spec.layers)
-    return Kept(*(tuple(each[layer] for layer in layers) for each in (whole.layers, whole.heads, whole.neurons)))
+    if not stage.keep_layers:
+        return spec
+    try:
+        return slimmed_spec(spec, Kept.of_layers(spec, stage.keep_layers))
+    except ValueError as error:
+        raise InputError(f"{place}.keep_layers={stage.keep_layers}: there the encoder has the layers 0 to {spec.layers - 1}") from error
 
 
 def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder) -> TrainedModel:
@@ -195,7 +193,7 @@ class _Work:
 
     def slim(self, name: str, stage: Slim, model: Model) -> tuple[Model, Mapping[str, Any]]:
         if stage.keep_layers:
-            model = _slimmed(model, _layers_kept(model.spec, stage))
+            model = _slimmed(model, Kept.of_layers(model.spec, stage.keep_layers))
         if stage.heads < 1.0 or stage.neurons < 1.0:
             model = _slimmed(model, self._worth_most(stage, model))
         if 0 < stage.vocabulary < model.spec.vocabulary:
