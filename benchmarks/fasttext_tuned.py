@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+SEARCHES = 4  # at most
 SETTINGS = ("lr", "dim", "epoch", "wordNgrams", "minn", "maxn", "bucket")
 
 
@@ -35,7 +37,11 @@ def tuned(texts: Sequence[str], classes: Sequence[int], folder: Path, *, seconds
     for name, rows in parts.items():
         files[name].write_text("".join(lines[row] for row in rows), encoding="utf-8")
     search = {"autotuneValidationFile": str(files["held"]), "autotuneDuration": seconds}
-    found = fasttext.train_supervised(str(files["most"]), **search, thread=threads, verbose=0, seed=0).f.getArgs()
-    settings = {name: getattr(found, name) for name in SETTINGS}
-    model = fasttext.train_supervised(str(files["all"]), **settings, thread=threads, verbose=0, seed=0)
-    return model, settings
+    for seed in range(SEARCHES):
+        try:
+            found = fasttext.train_supervised(str(files["most"]), **search, thread=threads, verbose=0, seed=seed).f.getArgs()
+            settings = {name: getattr(found, name) for name in SETTINGS}
+            return fasttext.train_supervised(str(files["all"]), **settings, thread=threads, verbose=0, seed=seed), settings
+        except RuntimeError as error:  # a rate that held in the search and not afterwards: "Encountered NaN"
+            print(f"fastText, seed {seed}: {error}", file=sys.stderr)
+    sys.exit(f"fastText's search ended {SEARCHES} times with settings that do not learn")

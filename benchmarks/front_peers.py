@@ -84,7 +84,7 @@ def _fasttext(folder: Path) -> tuple[Callable, list[Any], int]:
         with open(folder / f"{name}.csv", newline="", encoding="utf-8") as stream:
             parts[name] = [(row["text"], int(row["label"])) for row in csv.DictReader(stream)]
     texts, numbers = zip(*parts["train"], strict=True)
-    model, settings = tuned(texts, numbers, folder, seconds=300, threads=1)
+    model, settings = tuned(texts, numbers, folder, seconds=120, threads=1)
     print(f"fastText: {settings}", file=sys.stderr)
     file = folder / "fasttext.bin"
     model.save_model(str(file))
