@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.latency import litert_call
 from benchmarks.workers import median, table, time_calls
 
-SIZES = {"no recipe": (30_522, 6, 12, 1536), "`small`": (6_000, 3, 6, 512), "`tiny`": (2_600, 1, 6, 384)}  # pieces, layers, heads, neurons
+SIZES = {"no recipe": (30_522, 6, 12, 1536), "`small`": (6_000, 3, 6, 640), "`tiny`": (2_600, 1, 6, 384)}  # pieces, layers, heads, neurons
 CLASSES, ROUNDS, TEXTS = 77, 31, 30
 
 
