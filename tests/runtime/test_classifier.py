@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -242,17 +241,15 @@ import sys, time
 import tfarch
 label = tfarch.load(sys.argv[1]).predict(["where is my card?"])[0].label
 heavy = {"tensorflow", "keras", "tf_keras", "keras_nlp", "scipy", "sklearn", "pandas", "torch", "yaml"} & set(sys.modules)
-print(label, sorted(heavy), time.time() - float(sys.argv[2]))
+print(label, sorted(heavy), time.process_time())
 """
 
 
 def test_a_fresh_process_answers_within_half_a_second_without_tensorflow(folder, classifier):
-    """The time runs from the process's start, as its parent saw it; of five tries the best counts, for other work may run beside."""
+    """Of the processor's time since the process began, which other work beside it does not lengthen by taking turns; of five tries the best."""
     seconds = []
     for _ in range(5):
-        done = subprocess.run(
-            [sys.executable, "-c", FIRST_ANSWER, str(folder), str(time.time())], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, "-c", FIRST_ANSWER, str(folder)], capture_output=True, text=True, check=True)
         label, heavy, taken = done.stdout.strip().rsplit(" ", 2)
         assert heavy == "[]"
         assert label == classifier.predict(["where is my card?"])[0].label
