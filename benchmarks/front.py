@@ -1,6 +1,6 @@
 """Accuracy, megabytes and milliseconds of ways to label short texts, small ones and large ones, on one test set in one run: who owns the front?
 
-What it compares: the int8 file of a run, and those of recipes applied to it; averaged embeddings (`model.structure=averaged`); the run's own network as ONNX Runtime's dynamic int8 (the fastest of four ways of making
+What it compares: the int8 file of a run, and those of recipes applied to it; the run's own network as ONNX Runtime's dynamic int8 (the fastest of four ways of making
 it); a network of DistilBERT's size (six layers of 768, random weights: bytes and time alone); fastText, autotuned; and static embeddings in the manner of model2vec (each piece's vector from
 the untrained encoder alone, 256 principal components, weights by Zipf's law, rounded to int8; a logistic regression on their mean). Accuracy on all test rows, by the file that is timed; megabytes of what has to be shipped
 beside a tokeniser; p50 of one text at one thread, token ids given (fastText has its own words: it gets the text). The workers take turns, a round of texts each.
@@ -8,7 +8,7 @@ beside a tokeniser; p50 of one text at one thread, token ids given (fastText has
 What it costs: five minutes on 2 cores, without the runs, which it does not make; two of them are fastText's search. What it last gave: RESULTS.md, "The front".
 
     make bench-env
-    .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --averaged RUN --page front.html
+    .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --page front.html
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, help="folder of the run that all start from")
     parser.add_argument("--recipes", type=Path, nargs="*", default=[], help="folders that `compress --from RUN` made")
-    parser.add_argument("--averaged", type=Path, help="a run with model.structure=averaged on the same data")
     parser.add_argument("--page", type=Path, help="file of a page with the table and its plots")
     parser.add_argument("--serve", nargs=2, metavar=("FILE", "IDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -110,9 +109,9 @@ def _workers(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Worke
 
     start_tensorflow()
     workers, sizes = {}, {}
-    for place in (options.run, *options.recipes, *([options.averaged] if options.averaged else [])):
+    for place in (options.run, *options.recipes):
         recipe = Path(json.loads((place / "report.json").read_text(encoding="utf-8"))["config"]["compress"]["recipe"]).stem
-        name = "tfarch_averaged" if place == options.averaged else "tfarch_int8" if place == options.run else f"tfarch_{recipe}"
+        name = "tfarch_int8" if place == options.run else f"tfarch_{recipe}"
         file = place / "bundle" / "model.tflite"
         texts = _write_ids(place, folder / f"{'run' if place == options.run else name}.npz")
         workers[name] = Worker("front", "--serve", str(file), str(folder / f"{'run' if place == options.run else name}.npz"))

@@ -20,7 +20,7 @@ def recipe(tmp_path):
 
 
 def test_the_shipped_recipes_are_these():
-    assert sorted(shipped_recipes()) == ["prune30", "prune50_qat", "qat", "small", "tiny"]
+    assert sorted(shipped_recipes()) == ["averaged", "prune30", "prune50_qat", "qat", "small", "tiny"]
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -39,7 +39,8 @@ def test_settings_that_are_left_out_have_their_defaults(recipe):
 
 def test_an_unknown_name_lists_the_shipped_recipes():
     with pytest.raises(
-        InputError, match=r"unknown recipe 'prune99'; known: prune30, prune50_qat, qat, small, tiny \(or a file that ends in \.yaml\)"
+        InputError,
+        match=r"unknown recipe 'prune99'; known: averaged, prune30, prune50_qat, qat, small, tiny \(or a file that ends in \.yaml\)",
     ):
         load_recipe("prune99")
 
@@ -57,7 +58,7 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
     [
         (STAGE + "    sparsty: 0.5\n", 5, "unknown setting 'stages.0.sparsty'; known: block, criterion, distillation, .* sparsity"),
         (STAGE + "author: me\n", 5, "unknown setting 'author'; known: bounds, description, name, stages, version"),
-        (STAGE + "  - kind: thin\n", 5, "unknown kind of stage 'thin'; known: prune, quantisation_aware, slim"),
+        (STAGE + "  - kind: thin\n", 5, "unknown kind of stage 'thin'; known: average, prune, quantisation_aware, slim"),
         (STAGE + "  - thin\n", 5, "unknown kind of stage 'thin'"),
         (STAGE + "  - kind: slim\n    keep_layers: [2, 0]\n", 6, r"stages.1.keep_layers=\[2, 0\]: expected rising numbers from 0"),
         (STAGE + "  - kind: slim\n    keep_layers: [-1, 0]\n", 6, r"stages.1.keep_layers=\[-1, 0\]: expected rising numbers from 0"),

@@ -208,6 +208,45 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert tfarch.load(tmp_path / "run" / "bundle").predict(["money back please"])[0].label in TEXTS
 
 
+AVERAGE = """
+version: 1
+name: mean
+stages:
+  - {kind: slim, neurons: 0.5, least_neurons: 8, epochs: 1, distillation: 0.5, variations: 3}
+  - {kind: average, width: 8, vocabulary: 40, epochs: 2, distillation: 0.5, variations: 1}
+  - {kind: quantisation_aware}
+"""
+
+
+def test_embeddings_take_the_place_of_the_encoder(folders, tmp_path):
+    (tmp_path / "mean.yaml").write_text(AVERAGE, encoding="utf-8")
+    answer = call("compress", "--recipe", tmp_path / "mean.yaml", "--from", folders[0], "--out", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    asked = [int(line.split()[-2]) for line in answer.err.splitlines() if line.startswith("asking the trained model about")]
+    assert len(asked) == 2  # what the second stage asks about, the first one has heard
+    assert 2 * asked[0] < asked[1] <= 3 * asked[0]
+    report = report_of(tmp_path / "out")
+    average = report["compression"][0]["stages"][1]
+    vocabulary = (tmp_path / "out" / "bundle" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    assert (average["width"], average["epochs"], average["vocabulary"]) == (8, 2, len(vocabulary))
+    weights = load_weights(tmp_path / "out" / "checkpoints" / "mean.safetensors")
+    assert {name: value.shape for name, value in weights.items()} == {
+        "token_embedding/embeddings": (len(vocabulary), 8),
+        "head/kernel": (8, len(TEXTS)),
+        "head/bias": (len(TEXTS),),
+    }
+    assert report["model"]["structure"] == "averaged"
+    assert report["model"]["parameters"] == sum(value.size for value in weights.values())
+    assert report["chosen"] == "mean_dynamic_int8"
+    assert report["parity"]["holds"]
+    variants = variants_of(tmp_path / "out")
+    assert variants["mean_float32"]["bytes"] < variants["float32"]["bytes"]
+    shown = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"{len(vocabulary)} pieces; their embeddings of 8 numbers, averaged" in shown
+    assert [stage.spec.structure for stage in TrainedModel.load(RunFolder(tmp_path / "out")).only.stages] == ["encoder", "averaged"]
+    assert tfarch.load(tmp_path / "out" / "bundle").predict(["money back please"])[0].label in TEXTS
+
+
 def test_what_is_left_learns_as_a_whole_but_for_what_the_stage_freezes(folders, tmp_path):
     before, table = load_weights(folders[0] / "checkpoints" / "trained.safetensors"), "token_embedding/embeddings"
     for name, freeze in (("free", ""), ("held", "freeze: [token_embedding/*, layer_0_query/*], ")):
@@ -226,10 +265,21 @@ def test_what_is_left_learns_as_a_whole_but_for_what_the_stage_freezes(folders, 
         ({"structure": "averaged"}, "{kind: slim, heads: 0.5}", "the averaged structure has no heads, neurons or layers that could go"),
         (SETTINGS["model"], "{kind: slim, keep_layers: [0, 1]}", r"keep_layers=\[0, 1\]: there the encoder has the layers 0 to 0"),
         (SETTINGS["model"], "{kind: slim, keep_layers: [0, -1]}", r"keep_layers=\[0, -1\]: there the encoder has the layers 0 to 0"),
+        (
+            SETTINGS["model"],
+            "{kind: average, width: 33}",
+            "stages.0.width=33: the text vectors that the embeddings begin with have 32 numbers",
+        ),
+        (SETTINGS["model"], "{kind: average, width: 8, text_vectors: 1}", "text_vectors: the teacher's have 32 numbers, this model's 8"),
+        (
+            SETTINGS["model"],
+            "{kind: average, width: 8, relations: 1}",
+            "the averaged structure has no layers whose states could be compared",
+        ),
         (SETTINGS["model"], "{kind: slim, keep_layers: [-2]}", r"keep_layers=\[-2\]: there the encoder has the layers 0 to 0"),
     ],
 )
-def test_what_cannot_be_slimmed_is_refused_before_any_training(tmp_path, model, stage, message):
+def test_what_does_not_fit_the_structure_is_refused_before_any_training(tmp_path, model, stage, message):
     rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(6)]
     (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(f"version: 1\nname: mine\nstages:\n  - {stage}\n", encoding="utf-8")

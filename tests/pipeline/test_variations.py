@@ -18,6 +18,9 @@ def test_there_are_about_so_many_of_each_and_the_same_for_the_same_seed():
     assert not set(made) & set(TEXTS)
     assert made == varied_texts(TEXTS, 3, seed=1) != varied_texts(TEXTS, 3, seed=2)
     assert varied_texts(TEXTS, 0, seed=1) == []
+    more = varied_texts(TEXTS, 5, seed=1)
+    assert more[: len(made)] == made
+    assert len(more) > len(made)
 
 
 def test_each_way_of_making_one_occurs():

@@ -108,8 +108,22 @@ class Slim(Training):
     freeze: list[str] = option([], "weight name patterns that do not learn; auto: those that the run froze")
 
 
-STAGES: dict[str, type] = {"prune": Prune, "quantisation_aware": QuantisationAware, "slim": Slim}
-Stage = Prune | QuantisationAware | Slim
+@dataclass(frozen=True)
+class Average(Training):
+    """The mean of the tokens' embeddings instead of the encoder; the table begins with what the encoder says of each piece alone."""
+
+    kind: Literal["average"] = "average"
+    width: int = option(64, "numbers of an embedding")
+    vocabulary: int = option(
+        0, "rows of the token table that stay: special pieces, characters, and those that the training texts use most; 0: all"
+    )
+    epochs: int = option(10, "passes over the training rows")
+    learning_rate: float = option(3e-3, "peak learning rate of the stage")
+    freeze: list[str] = option([], "weight name patterns that do not learn")
+
+
+STAGES: dict[str, type] = {"average": Average, "prune": Prune, "quantisation_aware": QuantisationAware, "slim": Slim}
+Stage = Average | Prune | QuantisationAware | Slim
 
 
 @dataclass(frozen=True)
@@ -201,6 +215,7 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "multiple": (1, 4096),
         "texts": (1, 10**9),
         "vocabulary": (0, 10**9),
+        "width": (1, 4096),
     }
     for name, (low, high) in limits.items():
         value = getattr(stage, name, low)

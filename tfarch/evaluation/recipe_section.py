@@ -71,6 +71,8 @@ def _left(stage: Report) -> str:
     if "vocabulary" not in stage:
         return ""
     told = [f"{stage['vocabulary']:,} pieces"]
+    if "width" in stage:
+        told.append(f"their embeddings of {stage['width']} numbers, averaged")
     if "layers" in stage:
         told.append(f"{stage['layers']} layers")
         told += [f"{name} {', '.join(map(str, stage[name]))}" for name in ("heads", "neurons")]

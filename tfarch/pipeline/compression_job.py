@@ -22,17 +22,18 @@ from tfarch.compression.pruning import (
     with_pruning,
 )
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
-from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Training
+from tfarch.compression.recipe import Average, Prune, QuantisationAware, Recipe, Slim, Training
 from tfarch.compression.slimming import Kept, slimmed, slimmed_spec
 from tfarch.compression.sparsity import Sparsify, require_blocks
+from tfarch.compression.static_embeddings import each_alone, embeddings_of
 from tfarch.compression.teaching import beside_teacher, with_states, without_teacher
-from tfarch.compression.vocabulary import Retokeniser, chosen_pieces, trimmed, trimmed_weights
+from tfarch.compression.vocabulary import TABLE, Retokeniser, chosen_pieces, trimmed, trimmed_weights
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
 from tfarch.data.tokens import Tokens, tokenise
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier, of_task
-from tfarch.models.spec import EncoderSpec, Spec
+from tfarch.models.spec import AveragedSpec, EncoderSpec, Spec
 from tfarch.models.weights import get_weights, set_weights
 from tfarch.pipeline.fitting import (
     Fitting,
@@ -78,18 +79,23 @@ def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
     if teacher is not None:
         load_teacher(teacher, tasks)
     for number, stage in enumerate(recipe.stages):
-        inner = [name for name in ("hidden_states", "relations") if getattr(stage, name)]
-        if inner and teacher is not None:
-            raise InputError(f"stages.{number}.{inner[0]}: only the trained model's inner states can be looked at, not those of {teacher}")
-        if inner and not isinstance(spec, EncoderSpec):
-            raise InputError(f"stages.{number}: the {spec.structure} structure has no layers whose states could be compared")
+        place = f"stages.{number}"
         if isinstance(stage, Slim):
-            spec = _with_layers_kept(spec, stage, f"stages.{number}")
+            spec = _with_layers_kept(spec, stage, place)
+        elif isinstance(stage, Average):
+            spec = _averaged(spec, stage, place)
         else:
             plain = build_classifier(spec, classes_of(tasks))
             chosen = chosen_layers(plain, stage.layers)
             if isinstance(stage, Prune):
                 require_blocks({name: plain.get_layer(name).kernel.shape for name in chosen}, stage)
+        inner = [name for name in ("hidden_states", "relations") if getattr(stage, name)]
+        if inner and teacher is not None:
+            raise InputError(f"{place}.{inner[0]}: only the trained model's inner states can be looked at, not those of {teacher}")
+        if inner and not isinstance(spec, EncoderSpec):
+            raise InputError(f"{place}: the {spec.structure} structure has no layers whose states could be compared")
+        if stage.text_vectors and teacher is None:
+            _require_like_vectors(spec.width, start_of(tasks).spec.width)
 
 
 def require_own_process(recipe: Recipe, devices: str, *, after_training: bool) -> None:
@@ -132,7 +138,7 @@ def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
-        run = {Prune: work.prune, QuantisationAware: work.quantisation_aware, Slim: work.slim}[type(stage)]
+        run = {Average: work.average, Prune: work.prune, QuantisationAware: work.quantisation_aware, Slim: work.slim}[type(stage)]
         model, done = run(f"{recipe.name}-{number}-{stage.kind}", stage, model)
         figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(model.weights)), **done})
     facts = {"recipe": recipe.as_dict(), "stages": figures}
@@ -196,10 +202,7 @@ class _Work:
             model = _slimmed(model, Kept.of_layers(model.spec, stage.keep_layers))
         if stage.heads < 1.0 or stage.neurons < 1.0:
             model = _slimmed(model, self._worth_most(stage, model))
-        if 0 < stage.vocabulary < model.spec.vocabulary:
-            kept = chosen_pieces(model.tokeniser, [self._examples(model).tokens], stage.vocabulary)
-            spec = dataclasses.replace(model.spec, vocabulary=len(kept))
-            model = Model(spec, trimmed_weights(model.weights, kept), trimmed(model.tokeniser, kept))
+        model = self._with_pieces(model, stage.vocabulary)
         left: dict[str, Any] = {"vocabulary": model.spec.vocabulary}
         if isinstance(model.spec, EncoderSpec):
             model = _with_positions(model, self.config.data.max_length)
@@ -207,6 +210,25 @@ class _Work:
         say("left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
         found, figures = self._fit(name, stage, model, callbacks=holding_zeros(model.weights))
         return dataclasses.replace(model, weights=get_weights(found)), {**left, **figures}
+
+    def average(self, name: str, stage: Average, model: Model) -> tuple[Model, Mapping[str, Any]]:
+        model, classes = self._with_pieces(model, stage.vocabulary), classes_of(self.tasks)
+        vectors = Forward(with_text_vector(self._built(model)))(each_alone(model.tokeniser))[:, sum(classes.values()) :]
+        spec = AveragedSpec(len(vectors), stage.width)
+        start = get_weights(build_classifier(spec, classes, seed=self.config.seed))
+        model = Model(spec, {**start, TABLE: embeddings_of(vectors, stage.width)}, model.tokeniser)
+        left = {"vocabulary": spec.vocabulary, "width": spec.width}
+        say(f"left: {spec.vocabulary} embeddings of {spec.width} numbers")
+        found, figures = self._fit(name, stage, model, callbacks=())
+        return dataclasses.replace(model, weights=get_weights(found)), {**left, **figures}
+
+    def _with_pieces(self, model: Model, most: int) -> Model:
+        """With so many rows of the token table at most, where that is not 0."""
+        if not 0 < most < model.spec.vocabulary:
+            return model
+        kept = chosen_pieces(model.tokeniser, [self._examples(model).tokens], most)
+        spec = dataclasses.replace(model.spec, vocabulary=len(kept))
+        return Model(spec, trimmed_weights(model.weights, kept), trimmed(model.tokeniser, kept))
 
     def _worth_most(self, stage: Slim, model: Model) -> Kept:
         classes = classes_of(self.tasks)
@@ -235,9 +257,7 @@ class _Work:
             classes, (more, said) = sum(classes_of(self.tasks).values()), self._said(stage.variations)
             found = self._told.taught(said[:, :classes] / taught.temperature, more)
             if taught.vectors:
-                if said.shape[1] - classes != model.spec.width:
-                    width = said.shape[1] - classes
-                    raise InputError(f"text_vectors: the teacher's have {width} numbers, this encoder's {model.spec.width}")
+                _require_like_vectors(model.spec.width, said.shape[1] - classes)
                 found = dataclasses.replace(found, targets=np.concatenate([found.targets, said[:, classes:]], axis=1))
         before = self.before.tokeniser
         if model.tokeniser.vocabulary == before.vocabulary:
@@ -260,38 +280,50 @@ class _Work:
 
     def _said(self, variations: int) -> tuple[Tokens | None, np.ndarray]:
         """The texts without labels and so many made of each training text; and what the teacher says of all texts, these last: logits and text vectors,
-        `[n, sum of classes + width]`."""
-        if variations not in self._said_before:
-            known = dict.fromkeys(text for prepared in self.tasks.values() for text in prepared.train.texts)
-            more = [*self._unlabelled, *varied_texts(list(known), variations, self.config.seed)]
-            own, max_length = self._told.examples.tokens, self.config.data.max_length
-            added = tokenise(more, self.before.tokeniser, max_length, self.folder.cache) if more else None
-            tokens = Tokens.joined([own, added]) if more else own
-            if self.config.compress.teacher is None:
-                # As the run trained: bfloat16 takes 0.6 of the time where it is fast, and moves the probabilities by 0.0005.
-                with precision_policy(precision_for(self.config.train.precision)):
-                    teacher = Forward(with_text_vector(self.trained.build(0)))
-                said = teacher(tokens)
-            else:
-                texts = texts_of(tokens, self.tasks, self.before.tokeniser, max_length, more)
-                said = taught_by(load_teacher(self.config.compress.teacher, self.tasks), self.tasks, texts)
-            self._said_before[variations] = added, said
-        return self._said_before[variations]
+        `[n, sum of classes + width]`. Each text is asked about once, whatever the stages ask for: fewer variations are the beginning of more."""
+        known = dict.fromkeys(text for prepared in self.tasks.values() for text in prepared.train.texts)
+        more = [*self._unlabelled, *varied_texts(list(known), variations, self.config.seed)]
+        own, heard = self._told.examples.tokens, self._heard
+        if not heard:
+            heard.append((own, self._ask(own, ())))
+        new = more[sum(len(tokens) for tokens, _ in heard[1:]) :]
+        if new:
+            tokens = tokenise(new, self.before.tokeniser, self.config.data.max_length, self.folder.cache)
+            heard.append((tokens, self._ask(tokens, new)))
+        added = Tokens.joined([tokens for tokens, _ in heard[1:]]).select(np.arange(len(more))) if more else None
+        return added, np.concatenate([said for _, said in heard])[: len(own) + len(more)]
 
     @functools.cached_property
-    def _said_before(self) -> dict[int, tuple[Tokens | None, np.ndarray]]:
-        return {}
+    def _heard(self) -> list[tuple[Tokens, np.ndarray]]:
+        """What the teacher was asked about so far: the texts trained on, then, part by part, others; and what it said."""
+        return []
+
+    @functools.cached_property
+    def _ask(self) -> Callable[[Tokens, Sequence[str]], np.ndarray]:
+        """Who says what texts are, given in the trained model's ids; those that are not trained on also in words."""
+        if self.config.compress.teacher is not None:
+            model, before, max_length = load_teacher(self.config.compress.teacher, self.tasks), self.before, self.config.data.max_length
+            return lambda tokens, more: taught_by(model, self.tasks, texts_of(tokens, self.tasks, before.tokeniser, max_length, more))
+        # As the run trained: bfloat16 takes 0.6 of the time where it is fast, and moves the probabilities by 0.0005.
+        with precision_policy(precision_for(self.config.train.precision)):
+            forward = Forward(with_text_vector(self.trained.build(0)))
+
+        def answers(tokens: Tokens, more: Sequence[str]) -> np.ndarray:
+            say(f"asking the trained model about {len(tokens):,} texts")
+            return forward(tokens)
+
+        return answers
 
     def _settings(self, stage: Training) -> TrainConfig:
         freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]
         settings = dataclasses.replace(self.config.train, epochs=stage.epochs, learning_rate=stage.learning_rate, freeze=freeze)
         settings = resolve_freeze(settings, len(self.lessons), pretrained=True)
-        if isinstance(stage, Slim) and _taught(stage) is None:
+        if isinstance(stage, Average | Slim) and _taught(stage) is None:
             return settings
         # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for; and what a teacher says of many texts is
         # learned better the longer, while a few rows of validation choose by chance.
         settings = dataclasses.replace(settings, monitor="last", patience=0)
-        if isinstance(stage, Slim) or (isinstance(stage, Prune) and not stage.through_tfmot):
+        if isinstance(stage, Average | Slim) or (isinstance(stage, Prune) and not stage.through_tfmot):
             return settings
         # In float32: under mixed precision TF-MOT would read the weights in half precision, mask or round them, and write them back.
         return dataclasses.replace(settings, precision="float32")
@@ -339,6 +371,17 @@ class _Work:
         places = {piece: place for place, piece in enumerate(before.tokeniser.vocabulary)}
         rows = np.array([places[piece] for piece in tokeniser.vocabulary])
         return self._built(Model(dataclasses.replace(before.spec, vocabulary=len(rows)), trimmed_weights(before.weights, rows), tokeniser))
+
+
+def _averaged(spec: Spec, stage: Average, place: str) -> AveragedSpec:
+    if stage.width > spec.width:
+        raise InputError(f"{place}.width={stage.width}: the text vectors that the embeddings begin with have {spec.width} numbers")
+    return AveragedSpec(min(spec.vocabulary, stage.vocabulary or spec.vocabulary), stage.width)
+
+
+def _require_like_vectors(own: int, teachers: int) -> None:
+    if own != teachers:
+        raise InputError(f"text_vectors: the teacher's have {teachers} numbers, this model's {own}")
 
 
 def _taught(stage: Training) -> Taught | None:

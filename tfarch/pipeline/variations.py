@@ -17,7 +17,7 @@ LEAST, MOST = 0.1, 0.3  # share of a text's words that go, half of them for anot
 def varied_texts(texts: Sequence[str], count: int, seed: int) -> list[str]:
     """`count` texts for each, in one of three ways by chance: some words left out and others in the place of some; the beginning of the text and the end of another; two typos.
 
-    Each stands once, none of `texts`; those of a part that is all one word may be fewer.
+    Each stands once, none of `texts`; those of a part that is all one word may be fewer. Those of a smaller count are the first of them.
     """
     rng = np.random.default_rng(seed)
     split = [words for text in texts if (words := text.split())]
