@@ -19,7 +19,7 @@ from tfarch.config import TrainConfig
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier
 from tfarch.models.weights import get_weights
-from tfarch.pipeline import compression_job
+from tfarch.pipeline import taught
 from tfarch.training import Trainer, cross_entropy
 from tfarch.training.objectives import with_distance
 
@@ -150,12 +150,12 @@ stages:
 def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_path, monkeypatch):
     spoke_in = set()
 
-    class Watched(compression_job.Forward):
+    class Watched(taught.Forward):
         def __init__(self, model):
             spoke_in.add(model.get_layer("layer_0_query").compute_dtype)
             super().__init__(model)
 
-    monkeypatch.setattr(compression_job, "Forward", Watched)
+    monkeypatch.setattr(taught, "Forward", Watched)
     rows = [f"{text} no {number},{label}" for label, text in TEXTS.items() for number in range(14)]
     (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     (tmp_path / "taught.yaml").write_text(RECIPE, encoding="utf-8")

@@ -82,7 +82,7 @@ def compress(
     """
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
-    from tfarch.pipeline import compression_job, export_job
+    from tfarch.pipeline import compression_job, export_job, recipe_fit
     from tfarch.pipeline.prepare import hashes, prepare
     from tfarch.pipeline.trained import TrainedModel
     from tfarch.training.devices import strategy_for
@@ -91,12 +91,12 @@ def compress(
     trained = TrainedModel.load(RunFolder(source))
     config = settled(None, config or Config().with_file(RunFolder(source).config), settings)
     config = dataclasses.replace(config, compress=dataclasses.replace(config.compress, recipe=recipe))
-    compression_job.require_own_process(chosen, config.train.devices, after_training=False)
+    recipe_fit.require_own_process(chosen, config.train.devices, after_training=False)
     strategy_for(config.train.devices)
     with RunFolder(out).locked() as folder:
         export_job.require_exportable(config, folder)
         tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
-        compression_job.require_fitting(chosen, tasks, config.compress.teacher)
+        recipe_fit.require_fitting(chosen, tasks, config.compress.teacher)
         app = app or RunFolder(source).app or GENERIC
         folder.write_config(config, app, command, hashes(tasks))
         plain = trained.with_stages({task: each.stages[:1] for task, each in trained.tasks.items()})
@@ -193,17 +193,17 @@ def run(
 def _train(config: Config, folder: RunFolder, app: str, licence: str, command: str):
     start_tensorflow()
     from tfarch.compression.recipe import load_recipe
-    from tfarch.pipeline import compression_job, label_errors_job, lesson, training_job
+    from tfarch.pipeline import compression_job, label_errors_job, lesson, recipe_fit, training_job
     from tfarch.pipeline.prepare import hashes, prepare
     from tfarch.training.devices import strategy_for
 
     recipe = None if config.compress.recipe == "none" else load_recipe(config.compress.recipe)  # a wrong name is told before the training
     if recipe is not None:
-        compression_job.require_own_process(recipe, config.train.devices, after_training=True)
+        recipe_fit.require_own_process(recipe, config.train.devices, after_training=True)
     strategy_for(config.train.devices)  # told early where there are none such; logical ones are made before TensorFlow computes anything
     tasks = prepare(config, folder.cache)
     if recipe is not None:
-        compression_job.require_fitting(recipe, tasks, config.compress.teacher)
+        recipe_fit.require_fitting(recipe, tasks, config.compress.teacher)
     for prepared in tasks.values():
         lesson.require_unlabelled(config, prepared)
     folder.write_config(config, app, command, hashes(tasks))

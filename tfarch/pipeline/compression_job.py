@@ -24,39 +24,32 @@ from tfarch.compression.pruning import (
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
 from tfarch.compression.recipe import Average, Prune, QuantisationAware, Recipe, Slim, Training
 from tfarch.compression.slimming import Kept, slimmed, slimmed_spec
-from tfarch.compression.sparsity import Sparsify, require_blocks
+from tfarch.compression.sparsity import Sparsify
 from tfarch.compression.static_embeddings import each_alone, embeddings_of
 from tfarch.compression.teaching import beside_teacher, with_states, without_teacher
 from tfarch.compression.vocabulary import TABLE, Retokeniser, chosen_pieces, trimmed, trimmed_weights
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
-from tfarch.data.tokens import Tokens, tokenise
-from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier, of_task
 from tfarch.models.spec import AveragedSpec, EncoderSpec, Spec
 from tfarch.models.weights import get_weights, set_weights
 from tfarch.pipeline.fitting import (
     Fitting,
-    Taught,
     Weights,
     classes_of,
     classifier_of,
-    joint_lesson,
     measured_stage,
-    start_of,
     with_guesses,
     with_text_vector,
 )
-from tfarch.pipeline.lesson import JointLesson, lesson_after, unlabelled_texts
+from tfarch.pipeline.lesson import JointLesson
 from tfarch.pipeline.prepare import Tasks, some_rows
-from tfarch.pipeline.teachers import load_teacher, taught_by, texts_of
+from tfarch.pipeline.taught import Teaching, lessons_of, taught_of
 from tfarch.pipeline.trained import TrainedModel
-from tfarch.pipeline.variations import varied_texts
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.tokeniser import Tokeniser
 from tfarch.training import Callback, classification_objective, joint_objective, resolve_freeze
-from tfarch.training.devices import precision_for, precision_policy
 from tfarch.training.inference import Forward
 
 
@@ -69,68 +62,9 @@ class Model:
     tokeniser: Tokeniser
 
 
-def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
-    """Told before the training and not after it: every stage of `recipe` finds layers to work on, and the teacher that is asked for knows what it is to teach.
-
-    Raises:
-        InputError: one does not; lists the layers that there are.
-    """
-    spec = start_of(tasks).spec
-    if teacher is not None:
-        load_teacher(teacher, tasks)
-    for number, stage in enumerate(recipe.stages):
-        place = f"stages.{number}"
-        if isinstance(stage, Slim):
-            spec = _with_layers_kept(spec, stage, place)
-        elif isinstance(stage, Average):
-            spec = _averaged(spec, stage, place)
-        else:
-            plain = build_classifier(spec, classes_of(tasks))
-            chosen = chosen_layers(plain, stage.layers)
-            if isinstance(stage, Prune):
-                require_blocks({name: plain.get_layer(name).kernel.shape for name in chosen}, stage)
-        inner = [name for name in ("hidden_states", "relations") if getattr(stage, name)]
-        if inner and teacher is not None:
-            raise InputError(f"{place}.{inner[0]}: only the trained model's inner states can be looked at, not those of {teacher}")
-        if inner and not isinstance(spec, EncoderSpec):
-            raise InputError(f"{place}: the {spec.structure} structure has no layers whose states could be compared")
-        if stage.text_vectors and teacher is None:
-            _require_like_vectors(spec.width, start_of(tasks).spec.width)
-
-
-def require_own_process(recipe: Recipe, devices: str, *, after_training: bool) -> None:
-    """Several logical CPU devices prune through TF-MOT in the first training of a process alone: in a later one TensorFlow no longer joins TF-MOT's masks of one with those of the other.
-
-    Raises:
-        InputError: the recipe would do so later.
-    """
-    kind, _, count = devices.partition(":")
-    later = recipe.stages if after_training else recipe.stages[1:]
-    if kind == "cpu" and count not in ("", "1") and any(isinstance(stage, Prune) and stage.through_tfmot for stage in later):
-        mend = (
-            "run without --recipe, and then compress --recipe NAME --from RUN"
-            if after_training
-            else "prune in the first stage, or on one device"
-        )
-        raise InputError(f"recipe {recipe.name} on {devices}: such devices prune in the first training of a process alone", mend=mend)
-
-
-def _with_layers_kept(spec: Spec, stage: Slim, place: str) -> Spec:
-    if not isinstance(spec, EncoderSpec):
-        if stage.keep_layers or stage.heads < 1.0 or stage.neurons < 1.0:
-            raise InputError(f"{place}: the {spec.structure} structure has no heads, neurons or layers that could go")
-        return spec
-    if not stage.keep_layers:
-        return spec
-    try:
-        return slimmed_spec(spec, Kept.of_layers(spec, stage.keep_layers))
-    except ValueError as error:
-        raise InputError(f"{place}.keep_layers={stage.keep_layers}: there the encoder has the layers 0 to {spec.layers - 1}") from error
-
-
 def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder) -> TrainedModel:
     """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
-    lessons = _lessons_after(config, tasks, trained, folder)
+    lessons = lessons_of(config, tasks, trained, folder)
     if config.train.guess_missing and any(lessons.lacking.values()):
         lessons = with_guesses(lessons, trained.build(0), tasks)
     work = _Work(config, tasks, lessons, trained, folder)
@@ -249,76 +183,22 @@ class _Work:
         return plain
 
     def _examples(self, model: Model, stage: Training | None = None) -> Examples:
-        """What a stage trains on with this model's ids: what the trained model says beside the labels where it teaches, also of all texts that have none."""
-        taught = _taught(stage) if stage else None
-        if taught is None:
-            found = self.lessons.examples
-        else:
-            classes, (more, said) = sum(classes_of(self.tasks).values()), self._said(stage.variations)
-            found = self._told.taught(said[:, :classes] / taught.temperature, more)
-            if taught.vectors:
-                _require_like_vectors(model.spec.width, said.shape[1] - classes)
-                found = dataclasses.replace(found, targets=np.concatenate([found.targets, said[:, classes:]], axis=1))
+        """What a stage trains on, with this model's ids."""
+        found = self._teaching.examples(stage, model.spec.width) if stage and taught_of(stage) else self.lessons.examples
         before = self.before.tokeniser
         if model.tokeniser.vocabulary == before.vocabulary:
             return found
         return dataclasses.replace(found, tokens=Retokeniser(before, model.tokeniser, self.config.data.max_length)(found.tokens))
 
     @functools.cached_property
-    def _told(self) -> JointLesson:
-        """The lessons without guesses at what texts without labels are."""
-        if not self._unlabelled:
-            return self.lessons
-        config = dataclasses.replace(self.config, data=dataclasses.replace(self.config.data, unlabelled=None))
-        lessons = _lessons_after(config, self.tasks, self.trained, self.folder)
-        return dataclasses.replace(lessons, guesses=None)
-
-    @functools.cached_property
-    def _unlabelled(self) -> Sequence[str]:
-        """Texts without labels."""
-        return unlabelled_texts(self.config, next(iter(self.tasks.values()))) if self.config.data.unlabelled else ()
-
-    def _said(self, variations: int) -> tuple[Tokens | None, np.ndarray]:
-        """The texts without labels and so many made of each training text; and what the teacher says of all texts, these last: logits and text vectors,
-        `[n, sum of classes + width]`. Each text is asked about once, whatever the stages ask for: fewer variations are the beginning of more."""
-        known = dict.fromkeys(text for prepared in self.tasks.values() for text in prepared.train.texts)
-        more = [*self._unlabelled, *varied_texts(list(known), variations, self.config.seed)]
-        own, heard = self._told.examples.tokens, self._heard
-        if not heard:
-            heard.append((own, self._ask(own, ())))
-        new = more[sum(len(tokens) for tokens, _ in heard[1:]) :]
-        if new:
-            tokens = tokenise(new, self.before.tokeniser, self.config.data.max_length, self.folder.cache)
-            heard.append((tokens, self._ask(tokens, new)))
-        added = Tokens.joined([tokens for tokens, _ in heard[1:]]).select(np.arange(len(more))) if more else None
-        return added, np.concatenate([said for _, said in heard])[: len(own) + len(more)]
-
-    @functools.cached_property
-    def _heard(self) -> list[tuple[Tokens, np.ndarray]]:
-        """What the teacher was asked about so far: the texts trained on, then, part by part, others; and what it said."""
-        return []
-
-    @functools.cached_property
-    def _ask(self) -> Callable[[Tokens, Sequence[str]], np.ndarray]:
-        """Who says what texts are, given in the trained model's ids; those that are not trained on also in words."""
-        if self.config.compress.teacher is not None:
-            model, before, max_length = load_teacher(self.config.compress.teacher, self.tasks), self.before, self.config.data.max_length
-            return lambda tokens, more: taught_by(model, self.tasks, texts_of(tokens, self.tasks, before.tokeniser, max_length, more))
-        # As the run trained: bfloat16 takes 0.6 of the time where it is fast, and moves the probabilities by 0.0005.
-        with precision_policy(precision_for(self.config.train.precision)):
-            forward = Forward(with_text_vector(self.trained.build(0)))
-
-        def answers(tokens: Tokens, more: Sequence[str]) -> np.ndarray:
-            say(f"asking the trained model about {len(tokens):,} texts")
-            return forward(tokens)
-
-        return answers
+    def _teaching(self) -> Teaching:
+        return Teaching(self.config, self.tasks, self.lessons, self.trained, self.folder)
 
     def _settings(self, stage: Training) -> TrainConfig:
         freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]
         settings = dataclasses.replace(self.config.train, epochs=stage.epochs, learning_rate=stage.learning_rate, freeze=freeze)
         settings = resolve_freeze(settings, len(self.lessons), pretrained=True)
-        if isinstance(stage, Average | Slim) and _taught(stage) is None:
+        if isinstance(stage, Average | Slim) and taught_of(stage) is None:
             return settings
         # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for; and what a teacher says of many texts is
         # learned better the longer, while a few rows of validation choose by chance.
@@ -340,7 +220,7 @@ class _Work:
     ) -> tuple[tf.keras.Model, dict[str, Any]]:
         """The model, wrapped for the stage, with what it learned."""
 
-        taught = _taught(stage)
+        taught = taught_of(stage)
 
         def build() -> tf.keras.Model:
             own = classifier_of(self.config, self.tasks, model.spec)
@@ -371,26 +251,6 @@ class _Work:
         places = {piece: place for place, piece in enumerate(before.tokeniser.vocabulary)}
         rows = np.array([places[piece] for piece in tokeniser.vocabulary])
         return self._built(Model(dataclasses.replace(before.spec, vocabulary=len(rows)), trimmed_weights(before.weights, rows), tokeniser))
-
-
-def _averaged(spec: Spec, stage: Average, place: str) -> AveragedSpec:
-    if stage.width > spec.width:
-        raise InputError(f"{place}.width={stage.width}: the text vectors that the embeddings begin with have {spec.width} numbers")
-    return AveragedSpec(min(spec.vocabulary, stage.vocabulary or spec.vocabulary), stage.width)
-
-
-def _require_like_vectors(own: int, teachers: int) -> None:
-    if own != teachers:
-        raise InputError(f"text_vectors: the teacher's have {teachers} numbers, this model's {own}")
-
-
-def _taught(stage: Training) -> Taught | None:
-    taught = Taught(stage.distillation, stage.temperature, stage.text_vectors, bool(stage.hidden_states or stage.relations))
-    return taught if taught.share or taught.vectors or taught.distance else None
-
-
-def _lessons_after(config: Config, tasks: Tasks, trained: TrainedModel, folder: RunFolder) -> JointLesson:
-    return joint_lesson(config, tasks, lambda task, prepared: lesson_after(config, prepared, trained.tasks[task], folder.cache))
 
 
 def _slimmed(model: Model, kept: Kept) -> Model:

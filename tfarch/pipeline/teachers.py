@@ -54,6 +54,16 @@ def taught_by(teachers: Mapping[str, Classifier], tasks: Tasks, texts: Sequence[
     return np.concatenate([*columns, vectors], axis=1).astype(np.float32)
 
 
+def require_like_vectors(own: int, teachers: int) -> None:
+    """Text vectors of one width can be compared.
+
+    Raises:
+        InputError: these are of two.
+    """
+    if own != teachers:
+        raise InputError(f"text_vectors: the teacher's have {teachers} numbers, this model's {own}")
+
+
 def texts_of(tokens: Tokens, tasks: Tasks, tokeniser: Tokeniser, max_length: int, more: Sequence[str] = ()) -> list[str]:
     """The texts that these ids were made of: training rows, class names, or one of `more`.
 
