@@ -5,7 +5,7 @@ it); a network of DistilBERT's size (six layers of 768, random weights: bytes an
 the untrained encoder alone, 256 principal components, weights by Zipf's law, rounded to int8; a logistic regression on their mean). Accuracy on all test rows, by the file that is timed; megabytes of what has to be shipped
 beside a tokeniser; p50 of one text at one thread, token ids given (fastText has its own words: it gets the text). The workers take turns, a round of texts each.
 
-What it costs: five minutes on 2 cores, without the runs, which it does not make; two of them are fastText's search. What it last gave: RESULTS.md, "The front".
+What it costs: five to eight minutes on 2 cores, without the runs, which it does not make; two of them are fastText's search. What it last gave: RESULTS.md, "The front".
 
     make bench-env
     .venv/bin/python -m benchmarks.front --run RUN --recipes FOLDER [FOLDER ...] --page front.html
