@@ -193,7 +193,7 @@ def test_rows_that_do_not_fit_are_told(own, tmp_path, arrays, message, capsys):
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
-        ("{kind: average}", "stages.0.kind: that is for tfarch's own encoder"),
+        ("{kind: student}", "stages.0.kind: that is for tfarch's own encoder"),
         ("{kind: slim, vocabulary: 100}", "stages.0.vocabulary: that is for tfarch's own encoder"),
         ("{kind: slim, heads: 0.5}", "stages.0.heads: that is for tfarch's own encoder"),
         ("{kind: prune, hidden_states: 1.0}", "stages.0.hidden_states: that is for tfarch's own encoder"),

@@ -197,7 +197,7 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert report["chosen"] == "thin_dynamic_int8"
     shown = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "1. slim by information (50 % of the loss by the trained model&#x27;s answers)" in shown
-    assert f"{len(vocabulary)} pieces; 2 layers; heads {', '.join(map(str, slim['heads']))}; neurons" in shown
+    assert f"{len(vocabulary)} pieces; width 32; 2 layers; heads {', '.join(map(str, slim['heads']))}; neurons" in shown
     assert "2. prune (its text vectors)" in shown
     assert "3. quantisation aware" in shown
     assert report["parity"]["holds"]
@@ -208,18 +208,18 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert tfarch.load(tmp_path / "run" / "bundle").predict(["money back please"])[0].label in TEXTS
 
 
-AVERAGE = """
+AVERAGED = """
 version: 1
 name: mean
 stages:
   - {kind: slim, neurons: 0.5, least_neurons: 8, epochs: 1, distillation: 0.5, variations: 3}
-  - {kind: average, width: 8, vocabulary: 40, epochs: 2, distillation: 0.5, variations: 1}
+  - {kind: student, depth: 0, width: 8, vocabulary: 40, epochs: 2, distillation: 0.5, variations: 1}
   - {kind: quantisation_aware}
 """
 
 
 def test_embeddings_take_the_place_of_the_encoder(folders, tmp_path):
-    (tmp_path / "mean.yaml").write_text(AVERAGE, encoding="utf-8")
+    (tmp_path / "mean.yaml").write_text(AVERAGED, encoding="utf-8")
     answer = call("compress", "--recipe", tmp_path / "mean.yaml", "--from", folders[0], "--out", tmp_path / "out")
     assert answer.code == 0, answer.err
     asked = [int(line.split()[-2]) for line in answer.err.splitlines() if line.startswith("asking the trained model about")]
@@ -242,8 +242,38 @@ def test_embeddings_take_the_place_of_the_encoder(folders, tmp_path):
     variants = variants_of(tmp_path / "out")
     assert variants["mean_float32"]["bytes"] < variants["float32"]["bytes"]
     shown = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert f"{len(vocabulary)} pieces; their embeddings of 8 numbers, averaged" in shown
+    assert f"{len(vocabulary)} pieces; width 8; averaged" in shown
     assert [stage.spec.structure for stage in TrainedModel.load(RunFolder(tmp_path / "out")).only.stages] == ["encoder", "averaged"]
+    assert tfarch.load(tmp_path / "out" / "bundle").predict(["money back please"])[0].label in TEXTS
+
+
+NARROW = """
+version: 1
+name: narrow
+stages:
+  - {kind: student, width: 16, depth: 2, head_width: 8, feed_forward: 24, vocabulary: 40, epochs: 2, distillation: 0.5, relations: 0.1}
+  - {kind: slim, keep_layers: [0], neurons: 0.5, least_neurons: 8, multiple: 4, epochs: 1}
+  - {kind: quantisation_aware}
+"""
+
+
+def test_a_narrower_encoder_takes_its_place_and_is_slimmed_further(folders, tmp_path):
+    (tmp_path / "narrow.yaml").write_text(NARROW, encoding="utf-8")
+    answer = call("compress", "--recipe", tmp_path / "narrow.yaml", "--from", folders[0], "--out", tmp_path / "out")
+    assert answer.code == 0, answer.err
+    report = report_of(tmp_path / "out")
+    student, slim, _ = report["compression"][0]["stages"]
+    assert (student["width"], student["layers"], student["heads"], student["neurons"]) == (16, 2, [2, 2], [24, 24])
+    assert (slim["width"], slim["layers"], slim["heads"], slim["neurons"]) == (16, 1, [2], [12])
+    spec = TrainedModel.load(RunFolder(tmp_path / "out")).only.stages[1].spec
+    before = TrainedModel.load(RunFolder(folders[0])).only.stages[0].spec
+    assert (spec.gelu, spec.pooling, spec.unit_vectors) == (before.gelu, before.pooling, before.unit_vectors)
+    weights = load_weights(tmp_path / "out" / "checkpoints" / "narrow.safetensors")
+    assert weights["layer_0_feed_forward_in/kernel"].shape == (16, 12)
+    assert report["chosen"] == "narrow_dynamic_int8"
+    assert report["parity"]["holds"]
+    shown = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert f"{student['vocabulary']} pieces; width 16; 1 layer; heads 2; neurons 12" in shown
     assert tfarch.load(tmp_path / "out" / "bundle").predict(["money back please"])[0].label in TEXTS
 
 
@@ -267,14 +297,23 @@ def test_what_is_left_learns_as_a_whole_but_for_what_the_stage_freezes(folders, 
         (SETTINGS["model"], "{kind: slim, keep_layers: [0, -1]}", r"keep_layers=\[0, -1\]: there the encoder has the layers 0 to 0"),
         (
             SETTINGS["model"],
-            "{kind: average, width: 33}",
+            "{kind: student, width: 33, depth: 0}",
             "stages.0.width=33: the text vectors that the embeddings begin with have 32 numbers",
         ),
-        (SETTINGS["model"], "{kind: average, width: 8, text_vectors: 1}", "text_vectors: the teacher's have 32 numbers, this model's 8"),
         (
             SETTINGS["model"],
-            "{kind: average, width: 8, relations: 1}",
+            "{kind: student, width: 8, depth: 0, text_vectors: 1}",
+            "text_vectors: the teacher's have 32 numbers, this model's 8",
+        ),
+        (
+            SETTINGS["model"],
+            "{kind: student, width: 8, depth: 0, relations: 1}",
             "the averaged structure has no layers whose states could be compared",
+        ),
+        (
+            SETTINGS["model"],
+            "{kind: student, width: 8, head_width: 4, hidden_states: 1}",
+            "hidden_states: the trained model's have 32 numbers, this model's 8",
         ),
         (SETTINGS["model"], "{kind: slim, keep_layers: [-2]}", r"keep_layers=\[-2\]: there the encoder has the layers 0 to 0"),
     ],

@@ -4,7 +4,16 @@ from tfarch.evaluation.markup import join
 from tfarch.evaluation.recipe_section import recipes
 
 TRAINED = {"epochs": 2, "seconds": 90.0, "history": [{"valid_accuracy": 0.5}, {"valid_accuracy": 0.75}]}
-SLIM = {"kind": "slim", "kernel_sparsity": 0.0, "vocabulary": 8000, "layers": 2, "heads": [3, 12], "neurons": [64, 512], **TRAINED}
+SLIM = {
+    "kind": "slim",
+    "kernel_sparsity": 0.0,
+    "vocabulary": 8000,
+    "width": 384,
+    "layers": 2,
+    "heads": [3, 12],
+    "neurons": [64, 512],
+    **TRAINED,
+}
 PRUNE = {"kind": "prune", "kernel_sparsity": 0.305, "epochs": 1, "seconds": 300.0, "history": []}
 ASKED = [{"kind": "slim", "distillation": 0.5, "text_vectors": 1.0}, {"kind": "prune", "distillation": 0.0, "text_vectors": 0.0}]
 
@@ -18,14 +27,16 @@ def test_every_stage_is_a_row_with_what_it_left_and_took():
     assert "<h3" in page
     assert "half &amp; half" in page
     assert "1. slim (50 % of the loss by the trained model&#x27;s answers, its text vectors)" in page
-    assert "8,000 pieces; 2 layers; heads 3, 12; neurons 64, 512" in page
+    assert "8,000 pieces; width 384; 2 layers; heads 3, 12; neurons 64, 512" in page
     assert all(each in page for each in ("75.00 %", "90.0 s", "30.5 %", "5 min 0 s"))
     assert "2. prune<" in page
 
 
-def test_of_averaged_embeddings_only_the_vocabulary_is_told():
-    page = shown({"name": "thin", "stages": [{"kind": "slim", "kernel_sparsity": 0.0, "vocabulary": 500}]})
-    assert "<td>500 pieces</td>" in page
+def test_a_student_has_one_layer_or_none():
+    left = {"kind": "student", "kernel_sparsity": 0.0, "vocabulary": 500, "width": 64}
+    page = shown({"name": "thin", "stages": [left, {**left, "layers": 1, "heads": [2], "neurons": [128]}]})
+    assert "<td>500 pieces; width 64; averaged</td>" in page
+    assert "<td>500 pieces; width 64; 1 layer; heads 2; neurons 128</td>" in page
     assert "None" not in page
 
 

@@ -109,21 +109,24 @@ class Slim(Training):
 
 
 @dataclass(frozen=True)
-class Average(Training):
-    """The mean of the tokens' embeddings instead of the encoder; the table begins with what the encoder says of each piece alone."""
+class Student(Training):
+    """A small network of its own in the encoder's place; its token table begins with what the encoder says of each piece alone."""
 
-    kind: Literal["average"] = "average"
-    width: int = option(64, "numbers of an embedding")
+    kind: Literal["student"] = "student"
+    width: int = option(128, "numbers of an embedding and of a token's state")
+    depth: int = option(1, "transformer layers, which begin at random; 0: the mean of the tokens' embeddings alone")
+    head_width: int = option(32, "numbers of an attention head, of which a layer has as many as fill the width")
+    feed_forward: int = option(256, "feed-forward neurons of each layer")
     vocabulary: int = option(
         0, "rows of the token table that stay: special pieces, characters, and those that the training texts use most; 0: all"
     )
     epochs: int = option(10, "passes over the training rows")
-    learning_rate: float = option(3e-3, "peak learning rate of the stage")
+    learning_rate: float = option(1e-3, "peak learning rate of the stage; 3e-3 suits embeddings alone")
     freeze: list[str] = option([], "weight name patterns that do not learn")
 
 
-STAGES: dict[str, type] = {"average": Average, "prune": Prune, "quantisation_aware": QuantisationAware, "slim": Slim}
-Stage = Average | Prune | QuantisationAware | Slim
+STAGES: dict[str, type] = {"prune": Prune, "quantisation_aware": QuantisationAware, "slim": Slim, "student": Student}
+Stage = Prune | QuantisationAware | Slim | Student
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,9 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "texts": (1, 10**9),
         "vocabulary": (0, 10**9),
         "width": (1, 4096),
+        "depth": (0, 24),
+        "head_width": (1, 4096),
+        "feed_forward": (1, 2**16),
     }
     for name, (low, high) in limits.items():
         value = getattr(stage, name, low)
@@ -247,6 +253,13 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         ):
             if not holds:
                 raise InputError(f"{place}.{name}={getattr(stage, name)}: expected {told}", file=file, line=lines.get(f"{place}.{name}"))
+    if isinstance(stage, Student) and stage.depth and stage.width % stage.head_width:
+        raise InputError(
+            f"{place}.width={stage.width}: expected heads of {stage.head_width} numbers to fill it",
+            file=file,
+            line=lines.get(f"{place}.width", lines.get(f"{place}.head_width")),
+            mend="another width or head_width",
+        )
     if isinstance(stage, Slim) and stage.keep_layers != sorted(set(stage.keep_layers), key=lambda each: (each < 0, each)):
         raise InputError(
             f"{place}.keep_layers={stage.keep_layers}: expected rising numbers from 0, and after them rising ones below 0, of which -1 is the last layer",

@@ -65,15 +65,17 @@ def _how(settings: Report) -> str:
 
 
 def _left(stage: Report) -> str:
-    """The structure that a stage of slimming leaves; of another stage nothing is told, as it changes none."""
+    """The structure that a stage of slimming or a student leaves; of another stage nothing is told, as it changes none."""
     if "units" in stage:
         return "; ".join(f"{count} units of {layer}" for layer, count in stage["units"].items())
     if "vocabulary" not in stage:
         return ""
     told = [f"{stage['vocabulary']:,} pieces"]
     if "width" in stage:
-        told.append(f"their embeddings of {stage['width']} numbers, averaged")
-    if "layers" in stage:
-        told.append(f"{stage['layers']} layers")
+        told.append(f"width {stage['width']}")
+    if "layers" not in stage:
+        told.append("averaged")
+    else:
+        told.append(f"{stage['layers']} layer{'s' * (stage['layers'] > 1)}")
         told += [f"{name} {', '.join(map(str, stage[name]))}" for name in ("heads", "neurons")]
     return "; ".join(told)

@@ -22,16 +22,16 @@ from tfarch.compression.pruning import (
     with_pruning,
 )
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
-from tfarch.compression.recipe import Average, Prune, QuantisationAware, Recipe, Slim, Training
+from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Student, Training
 from tfarch.compression.slimming import Kept, slimmed, slimmed_spec
 from tfarch.compression.sparsity import Sparsify
-from tfarch.compression.static_embeddings import each_alone, embeddings_of
+from tfarch.compression.student import each_alone, embeddings_of, student_spec
 from tfarch.compression.teaching import beside_teacher, with_states, without_teacher
 from tfarch.compression.vocabulary import TABLE, Retokeniser, chosen_pieces, trimmed, trimmed_weights
 from tfarch.config import Config, TrainConfig
 from tfarch.data.batches import Examples, plan_epoch
 from tfarch.models.classifier import build_classifier, of_task
-from tfarch.models.spec import AveragedSpec, EncoderSpec, Spec
+from tfarch.models.spec import EncoderSpec, Spec
 from tfarch.models.weights import get_weights, set_weights
 from tfarch.pipeline.fitting import (
     Fitting,
@@ -72,7 +72,7 @@ def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
         say(f"recipe {recipe.name}, stage {number} of {len(recipe.stages)}: {stage.kind}")
-        run = {Average: work.average, Prune: work.prune, QuantisationAware: work.quantisation_aware, Slim: work.slim}[type(stage)]
+        run = {Prune: work.prune, QuantisationAware: work.quantisation_aware, Slim: work.slim, Student: work.student}[type(stage)]
         model, done = run(f"{recipe.name}-{number}-{stage.kind}", stage, model)
         figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(model.weights)), **done})
     facts = {"recipe": recipe.as_dict(), "stages": figures}
@@ -137,23 +137,25 @@ class _Work:
         if stage.heads < 1.0 or stage.neurons < 1.0:
             model = _slimmed(model, self._worth_most(stage, model))
         model = self._with_pieces(model, stage.vocabulary)
-        left: dict[str, Any] = {"vocabulary": model.spec.vocabulary}
         if isinstance(model.spec, EncoderSpec):
             model = _with_positions(model, self.config.data.max_length)
-            left |= {"layers": model.spec.layers, "heads": list(model.spec.heads), "neurons": list(model.spec.feed_forward)}
-        say("left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
-        found, figures = self._fit(name, stage, model, callbacks=holding_zeros(model.weights))
-        return dataclasses.replace(model, weights=get_weights(found)), {**left, **figures}
+        return self._taught_on(name, stage, model, holding_zeros(model.weights))
 
-    def average(self, name: str, stage: Average, model: Model) -> tuple[Model, Mapping[str, Any]]:
+    def student(self, name: str, stage: Student, model: Model) -> tuple[Model, Mapping[str, Any]]:
         model, classes = self._with_pieces(model, stage.vocabulary), classes_of(self.tasks)
         vectors = Forward(with_text_vector(self._built(model)))(each_alone(model.tokeniser))[:, sum(classes.values()) :]
-        spec = AveragedSpec(len(vectors), stage.width)
+        spec = student_spec(stage, model.spec, len(vectors), self.config.data.max_length)
         start = get_weights(build_classifier(spec, classes, seed=self.config.seed))
-        model = Model(spec, {**start, TABLE: embeddings_of(vectors, stage.width)}, model.tokeniser)
-        left = {"vocabulary": spec.vocabulary, "width": spec.width}
-        say(f"left: {spec.vocabulary} embeddings of {spec.width} numbers")
-        found, figures = self._fit(name, stage, model, callbacks=())
+        return self._taught_on(name, stage, Model(spec, {**start, TABLE: embeddings_of(vectors, stage.width)}, model.tokeniser), ())
+
+    def _taught_on(self, name: str, stage: Training, model: Model, callbacks: Sequence[Callback]) -> tuple[Model, Mapping[str, Any]]:
+        """A model of a new structure, with what it learned."""
+        spec = model.spec
+        left: dict[str, Any] = {"vocabulary": spec.vocabulary, "width": spec.width}
+        if isinstance(spec, EncoderSpec):
+            left |= {"layers": spec.layers, "heads": list(spec.heads), "neurons": list(spec.feed_forward)}
+        say("left: " + ", ".join(f"{name} {count}" for name, count in left.items()))
+        found, figures = self._fit(name, stage, model, callbacks=callbacks)
         return dataclasses.replace(model, weights=get_weights(found)), {**left, **figures}
 
     def _with_pieces(self, model: Model, most: int) -> Model:
@@ -198,12 +200,12 @@ class _Work:
         freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]
         settings = dataclasses.replace(self.config.train, epochs=stage.epochs, learning_rate=stage.learning_rate, freeze=freeze)
         settings = resolve_freeze(settings, len(self.lessons), pretrained=True)
-        if isinstance(stage, Average | Slim) and taught_of(stage) is None:
+        if isinstance(stage, Slim | Student) and taught_of(stage) is None:
             return settings
         # The last epoch counts, not the best one: an earlier epoch has not reached the sparsity or the grid that the stage is for; and what a teacher says of many texts is
         # learned better the longer, while a few rows of validation choose by chance.
         settings = dataclasses.replace(settings, monitor="last", patience=0)
-        if isinstance(stage, Average | Slim) or (isinstance(stage, Prune) and not stage.through_tfmot):
+        if isinstance(stage, Slim | Student) or (isinstance(stage, Prune) and not stage.through_tfmot):
             return settings
         # In float32: under mixed precision TF-MOT would read the weights in half precision, mask or round them, and write them back.
         return dataclasses.replace(settings, precision="float32")

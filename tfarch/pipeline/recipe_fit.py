@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tfarch.compression.pruning import chosen_layers
-from tfarch.compression.recipe import Average, Prune, Recipe, Slim
+from tfarch.compression.recipe import Prune, Recipe, Slim, Student
 from tfarch.compression.slimming import Kept, slimmed_spec
 from tfarch.compression.sparsity import require_blocks
+from tfarch.compression.student import student_spec
 from tfarch.errors import InputError
 from tfarch.models.classifier import build_classifier
-from tfarch.models.spec import AveragedSpec, EncoderSpec, Spec
+from tfarch.models.spec import EncoderSpec, Spec
 from tfarch.pipeline.fitting import classes_of, start_of
 from tfarch.pipeline.prepare import Tasks
 from tfarch.pipeline.teachers import load_teacher, require_like_vectors
@@ -27,8 +28,8 @@ def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
         place = f"stages.{number}"
         if isinstance(stage, Slim):
             spec = _with_layers_kept(spec, stage, place)
-        elif isinstance(stage, Average):
-            spec = _averaged(spec, stage, place)
+        elif isinstance(stage, Student):
+            spec = _of_student(spec, stage, place)
         else:
             plain = build_classifier(spec, classes_of(tasks))
             chosen = chosen_layers(plain, stage.layers)
@@ -39,6 +40,11 @@ def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
             raise InputError(f"{place}.{inner[0]}: only the trained model's inner states can be looked at, not those of {teacher}")
         if inner and not isinstance(spec, EncoderSpec):
             raise InputError(f"{place}: the {spec.structure} structure has no layers whose states could be compared")
+        if stage.hidden_states and spec.width != start_of(tasks).spec.width:
+            raise InputError(
+                f"{place}.hidden_states: the trained model's have {start_of(tasks).spec.width} numbers, this model's {spec.width}",
+                mend="relations compare models of any width",
+            )
         if stage.text_vectors and teacher is None:
             require_like_vectors(spec.width, start_of(tasks).spec.width)
 
@@ -73,7 +79,7 @@ def _with_layers_kept(spec: Spec, stage: Slim, place: str) -> Spec:
         raise InputError(f"{place}.keep_layers={stage.keep_layers}: there the encoder has the layers 0 to {spec.layers - 1}") from error
 
 
-def _averaged(spec: Spec, stage: Average, place: str) -> AveragedSpec:
+def _of_student(spec: Spec, stage: Student, place: str) -> Spec:
     if stage.width > spec.width:
         raise InputError(f"{place}.width={stage.width}: the text vectors that the embeddings begin with have {spec.width} numbers")
-    return AveragedSpec(min(spec.vocabulary, stage.vocabulary or spec.vocabulary), stage.width)
+    return student_spec(stage, spec, min(spec.vocabulary, stage.vocabulary or spec.vocabulary), positions=1)

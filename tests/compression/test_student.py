@@ -3,13 +3,31 @@
 import numpy as np
 import pytest
 
-from tfarch.compression.static_embeddings import each_alone, embeddings_of
+from tfarch.compression.recipe import Student
+from tfarch.compression.student import each_alone, embeddings_of, student_spec
+from tfarch.models.spec import AveragedSpec, EncoderSpec
 from tfarch.runtime.tokeniser import Tokeniser
 
 PIECES, WIDTH = 50, 12
 VECTORS = np.random.default_rng(0).normal(3.0, np.linspace(2.0, 0.1, WIDTH), (PIECES, WIDTH)).astype(np.float32)
 RANKS = np.log(1 + np.arange(1, PIECES + 1))[:, None]
 CENTRED = VECTORS.astype(np.float64) - VECTORS.mean(axis=0)
+
+
+def test_its_heads_fill_its_width_and_the_rest_is_as_the_teachers():
+    teacher = EncoderSpec(900, 64, (4, 4), 16, (128, 128), gelu="tanh", pooling="first", unit_vectors=True)
+    stage = Student(width=48, depth=3, head_width=12, feed_forward=40)
+    expected = EncoderSpec(70, 48, (4, 4, 4), 12, (40, 40, 40), positions=20, gelu="tanh", pooling="first", unit_vectors=True)
+    assert student_spec(stage, teacher, 70, 20) == expected
+
+
+def test_a_teacher_without_layers_may_have_a_student_with_some():
+    expected = EncoderSpec(70, 48, (4,), 12, (40,), positions=20)
+    assert student_spec(Student(width=48, head_width=12, feed_forward=40), AveragedSpec(900, 64), 70, 20) == expected
+
+
+def test_without_depth_it_is_the_mean_of_embeddings():
+    assert student_spec(Student(width=48, depth=0), AveragedSpec(900, 64), 70, 20) == AveragedSpec(70, 48)
 
 
 def test_each_piece_stands_alone_in_its_text():
