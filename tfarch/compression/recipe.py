@@ -44,6 +44,11 @@ class Training:
         "texts made of each training text (words left out or exchanged, two texts joined, typos), of which the trained model says what they are",
     )
 
+    @property
+    def of_encoders(self) -> list[str]:
+        """Settings in use that only tfarch's own encoders have something for."""
+        return [name for name in ("text_vectors", "hidden_states", "relations", "variations") if getattr(self, name)]
+
 
 @dataclass(frozen=True)
 class Prune(Training):
@@ -107,6 +112,12 @@ class Slim(Training):
     learning_rate: float = option(1e-4, "peak learning rate of the stage")
     freeze: list[str] = option([], "weight name patterns that do not learn; auto: those that the run froze")
 
+    @property
+    def of_encoders(self) -> list[str]:
+        """As of every stage, and what is not a layer's units."""
+        used = {"keep_layers": self.keep_layers, "vocabulary": self.vocabulary, "heads": self.heads < 1.0}
+        return [*super().of_encoders, *(name for name, value in used.items() if value)]
+
 
 @dataclass(frozen=True)
 class Student(Training):
@@ -123,6 +134,11 @@ class Student(Training):
     epochs: int = option(10, "passes over the training rows")
     learning_rate: float = option(1e-3, "peak learning rate of the stage; 3e-3 suits embeddings alone")
     freeze: list[str] = option([], "weight name patterns that do not learn")
+
+    @property
+    def of_encoders(self) -> list[str]:
+        """The stage itself."""
+        return ["kind"]
 
 
 STAGES: dict[str, type] = {"prune": Prune, "quantisation_aware": QuantisationAware, "slim": Slim, "student": Student}

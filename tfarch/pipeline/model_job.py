@@ -26,7 +26,7 @@ from tfarch.compression.pruning import (
     with_pruning,
 )
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
-from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Student, Training
+from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Training
 from tfarch.compression.slopes import worth_by_slopes
 from tfarch.compression.sparsity import Sparsify
 from tfarch.config import TrainConfig
@@ -118,15 +118,8 @@ def compress_model(
 
 def _require_usable(recipe: Recipe, model: tf.keras.Model) -> None:
     for number, stage in enumerate(recipe.stages):
-        own = [
-            each
-            for each in ("text_vectors", "hidden_states", "relations", "variations", "keep_layers", "vocabulary")
-            if getattr(stage, each, None)
-        ]
-        own += ["heads"] if getattr(stage, "heads", 1.0) < 1.0 else []
-        own += ["kind"] if isinstance(stage, Student) else []
-        if own:
-            raise InputError(f"stages.{number}.{own[0]}: that is for tfarch's own encoder; this model is another")
+        if stage.of_encoders:
+            raise InputError(f"stages.{number}.{stage.of_encoders[0]}: that is for tfarch's own encoder; this model is another")
         if not isinstance(stage, Slim):
             _chosen(stage, model)
         elif not chains(model):
