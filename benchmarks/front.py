@@ -155,19 +155,17 @@ def _write_tables(texts: dict[str, Any], folder: Path) -> None:
 
 def _write_static(run: Path, folder: Path) -> None:
     """Static embeddings of the untrained encoder's vocabulary, and the ids of training rows, for `front_peers`."""
+    from tfarch.compression.student import each_alone
     from tfarch.config import Config
     from tfarch.data.tokens import Tokens
     from tfarch.pipeline.prepare import prepare
     from tfarch.pipeline.untrained import untrained_vectors
 
     prepared = prepare(Config().with_file(run / "config.yaml"), run / "cache")[""]
-    tokeniser = prepared.start.tokeniser
-    count = len(tokeniser.vocabulary)
-    ids = np.stack([np.full(count, tokeniser.cls_id), np.arange(count), np.full(count, tokeniser.sep_id)], axis=1).astype(np.int32)
-    vectors = untrained_vectors(prepared.start, Tokens(ids.ravel(), np.arange(0, 3 * count + 1, 3)), run / "cache")
+    vectors = untrained_vectors(prepared.start, each_alone(prepared.start.tokeniser), run / "cache")
     vectors = vectors - vectors.mean(axis=0)
     _, _, axes = np.linalg.svd(vectors, full_matrices=False)
-    weights = np.log(1 + np.arange(1, count + 1))  # rarer pieces, which stand later, count more
+    weights = np.log(1 + np.arange(1, len(vectors) + 1))  # rarer pieces, which stand later, count more
     known = [prepared.train, prepared.valid.in_scope]
     tokens = Tokens.joined([each.tokens for each in known])
     np.savez(
