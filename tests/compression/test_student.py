@@ -1,5 +1,7 @@
 """Embeddings begin as what the encoder says of each piece: its geometry, in fewer numbers, rarer pieces weighing more."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -22,12 +24,15 @@ def test_its_heads_fill_its_width_and_the_rest_is_as_the_teachers():
 
 
 def test_a_teacher_without_layers_may_have_a_student_with_some():
-    expected = EncoderSpec(70, 48, (4,), 12, (40,), positions=20)
-    assert student_spec(Student(width=48, head_width=12, feed_forward=40), AveragedSpec(900, 64), 70, 20) == expected
+    expected = EncoderSpec(70, 48, (4,), 12, (40,), positions=20, unit_vectors=True)
+    assert student_spec(Student(width=48, head_width=12, feed_forward=40), AveragedSpec(900, 64, unit_vectors=True), 70, 20) == expected
 
 
 def test_without_depth_it_is_the_mean_of_embeddings():
-    assert student_spec(Student(width=48, depth=0), AveragedSpec(900, 64), 70, 20) == AveragedSpec(70, 48)
+    teacher = EncoderSpec(900, 64, (4,), 16, (128,))
+    assert student_spec(Student(width=48, depth=0), teacher, 70, 20) == AveragedSpec(70, 48)
+    scaled = dataclasses.replace(teacher, unit_vectors=True)
+    assert student_spec(Student(width=48, depth=0), scaled, 70, 20) == AveragedSpec(70, 48, unit_vectors=True)
 
 
 def test_each_piece_stands_alone_in_its_text():

@@ -18,6 +18,7 @@ SPECS = {
     "first": dataclasses.replace(SPEC, pooling="first"),
     "unit": dataclasses.replace(SPEC, unit_vectors=True),
     "averaged": AveragedSpec(SPEC.vocabulary, 8),
+    "averaged_unit": AveragedSpec(SPEC.vocabulary, 8, unit_vectors=True),
 }
 TEXT = [2, 5, 8, 3]
 

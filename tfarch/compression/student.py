@@ -18,14 +18,14 @@ def student_spec(stage: Student, teacher: Spec, vocabulary: int, positions: int)
     """The structure of the student.
 
     Args:
-        teacher: whose activation and pooling it has, where that is an encoder.
+        teacher: whose text vectors, scaled or not, it has, and whose activation and pooling, where both are encoders.
         vocabulary, positions: rows of its tables.
     """
     if not stage.depth:
-        return AveragedSpec(vocabulary, stage.width)
-    alike = {name: getattr(teacher, name) for name in ("gelu", "pooling", "unit_vectors") if isinstance(teacher, EncoderSpec)}
+        return AveragedSpec(vocabulary, stage.width, teacher.unit_vectors)
+    alike = {name: getattr(teacher, name) for name in ("gelu", "pooling") if isinstance(teacher, EncoderSpec)}
     heads, neurons = (stage.width // stage.head_width,) * stage.depth, (stage.feed_forward,) * stage.depth
-    return EncoderSpec(vocabulary, stage.width, heads, stage.head_width, neurons, positions, **alike)
+    return EncoderSpec(vocabulary, stage.width, heads, stage.head_width, neurons, positions, unit_vectors=teacher.unit_vectors, **alike)
 
 
 def each_alone(tokeniser: Tokeniser) -> Tokens:

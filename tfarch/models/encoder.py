@@ -21,7 +21,7 @@ def body(spec: Spec, inputs: dict[str, tf.Tensor], *, dropout: float = 0.0, atte
     """The text vector `[batch, width]` of the structure that `spec` describes."""
     if isinstance(spec, AveragedSpec):
         states = tf.keras.layers.Embedding(spec.vocabulary, spec.width, name="token_embedding")(inputs["ids"])
-        return layers.MeanPooling(name="pooling")([states, inputs["mask"]])
+        return _scaled(spec, layers.MeanPooling(name="pooling")([states, inputs["mask"]]))
     states = token_states(spec, inputs, dropout=dropout, attention_dropout=attention_dropout, seed=seed)
     return _pooled(spec, states, inputs["mask"])
 
@@ -91,7 +91,10 @@ def _layers(
 
 def _pooled(spec: EncoderSpec, states: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     pooling = layers.MeanPooling if spec.pooling == "mean" else layers.FirstToken
-    vector = pooling(name="pooling")([states, mask])
+    return _scaled(spec, pooling(name="pooling")([states, mask]))
+
+
+def _scaled(spec: Spec, vector: tf.Tensor) -> tf.Tensor:
     return layers.UnitVector(name="unit_vector")(vector) if spec.unit_vectors else vector
 
 

@@ -48,6 +48,7 @@ class AveragedSpec:
 
     vocabulary: int
     width: int = 64
+    unit_vectors: bool = False  # as of an encoder
     structure: Literal["averaged"] = "averaged"
 
     def __post_init__(self):
