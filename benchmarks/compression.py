@@ -4,7 +4,7 @@ What it compares: the dynamic int8 file of each recipe with the float32 and dyna
 to float32, megabytes raw and gzipped, and the median milliseconds of a text at one thread. The files of a run are timed in turn, so the ratio of two of them is that of one
 machine at one time.
 
-What it costs: a whole run for each seed, and a recipe's epochs for each seed and recipe; on one core with bfloat16 BANKING77's run took 17 minutes, `small` 40, `tiny` 26. What it
+What it costs: a whole run for each seed, and a recipe's epochs for each seed and recipe; on one core with bfloat16 BANKING77's run took 17 minutes and `small` 40, without it the run 20 to 28, `small` 70, `tiny` 17. What it
 last gave: RESULTS.md, "Recipes".
 
     .venv/bin/python -m benchmarks.compression --data FOLDER --recipes prune30 mine.yaml --out saved_models/compression --seeds 0 1 2
