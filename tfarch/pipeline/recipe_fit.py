@@ -21,7 +21,7 @@ def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
     Raises:
         InputError: one does not; lists the layers that there are.
     """
-    spec = start_of(tasks).spec
+    spec = before = start_of(tasks).spec
     if teacher is not None:
         load_teacher(teacher, tasks)
     for number, stage in enumerate(recipe.stages):
@@ -40,13 +40,13 @@ def require_fitting(recipe: Recipe, tasks: Tasks, teacher: str | None) -> None:
             raise InputError(f"{place}.{inner[0]}: only the trained model's inner states can be looked at, not those of {teacher}")
         if inner and not isinstance(spec, EncoderSpec):
             raise InputError(f"{place}: the {spec.structure} structure has no layers whose states could be compared")
-        if stage.hidden_states and spec.width != start_of(tasks).spec.width:
+        if stage.hidden_states and spec.width != before.width:
             raise InputError(
-                f"{place}.hidden_states: the trained model's have {start_of(tasks).spec.width} numbers, this model's {spec.width}",
+                f"{place}.hidden_states: the trained model's have {before.width} numbers, this model's {spec.width}",
                 mend="relations compare models of any width",
             )
         if stage.text_vectors and teacher is None:
-            require_like_vectors(spec.width, start_of(tasks).spec.width)
+            require_like_vectors(spec.width, before.width)
 
 
 def require_own_process(recipe: Recipe, devices: str, *, after_training: bool) -> None:
