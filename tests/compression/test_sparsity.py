@@ -72,6 +72,22 @@ def test_what_a_kernel_may_not_lose_others_do(least, most):
     assert all(least <= (~mask).mean() <= most for mask in masks)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_one_bar_is_the_highest_that_the_budget_allows_among_many_equals(seed):
+    random, (least, most) = np.random.default_rng(seed), (0.125, 0.75)
+    worth = [random.integers(-3, 4, shape).astype(float) for shape in [(8, 4), (4, 4), (16, 8)]]
+    worth[0][:2] = -np.inf
+    gone = [each[~mask] for each, mask in zip(worth, kept(worth, 0.4, across=True, least=least, most=most), strict=True)]
+    assert sum(map(len, gone)) == round(0.4 * 176)
+    bounds = [(least * each.size, most * each.size) for each in worth]
+    counts = {bar: [np.clip((each < bar).sum(), *own) for each, own in zip(worth, bounds, strict=True)] for bar in np.unique(worth[2])}
+    bar = max(bar for bar, each in counts.items() if sum(each) <= round(0.4 * 176))
+    for each, own, (low, _), under in zip(worth, gone, bounds, counts[bar], strict=True):
+        np.testing.assert_array_equal(np.sort(own), np.sort(each, axis=None)[: len(own)])
+        assert len(own) >= under
+        assert own.max() <= bar or len(own) == low
+
+
 def test_equal_worth_still_gives_the_share_that_is_asked_for():
     masks = kept([np.zeros((10, 10)), np.zeros((4, 25))], 0.25, across=True)
     assert sum((~mask).sum() for mask in masks) == 50

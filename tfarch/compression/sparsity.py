@@ -74,25 +74,37 @@ def kept(worth: Sequence[np.ndarray], sparsity: float, *, across: bool, least: f
     gone = np.array([round(sparsity * size) for size in sizes])
     if across:
         low, high = (np.array([rounding(share * size) for size in sizes]) for share, rounding in ((least, math.ceil), (most, math.floor)))
-        in_order = [np.sort(each, axis=None) for each in worth]
-        # The highest bar under which no more stands than is to go, each kernel held within its bounds; what is missing then stands at the bar itself.
-        wanted, every = round(sparsity * sizes.sum()), np.unique(np.concatenate(in_order))
-        first, last = 0, len(every)
-        while last - first > 1:
-            middle = (first + last) // 2
-            under = np.array([np.searchsorted(each, every[middle]) for each in in_order])
-            first, last = (middle, last) if np.clip(under, low, high).sum() <= wanted else (first, middle)
-        gone = np.clip([np.searchsorted(each, every[first]) for each in in_order], low, high)
-        room = np.clip([np.searchsorted(each, every[first], side="right") for each in in_order], low, high) - gone
-        for place in range(len(gone)):
-            gone[place] += (more := min(room[place], max(0, wanted - gone.sum())))
-            room[place] -= more
-    masks = []
-    for each, count in zip(worth, gone, strict=True):
-        mask = np.ones(each.size, bool)
-        mask[np.argsort(each, axis=None, kind="stable")[:count]] = False
-        masks.append(mask.reshape(each.shape))
-    return masks
+        gone = _under_one_bar(worth, round(sparsity * sizes.sum()), low, high)
+    return [_all_but(each, count) for each, count in zip(worth, gone, strict=True)]
+
+
+def _under_one_bar(worth: Sequence[np.ndarray], wanted: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """How many groups of each kernel go, `wanted` in all: those under the highest bar under which no more stand, each kernel held within its bounds; what is missing then stands at the
+    bar itself. The bar is looked for in halves, without sorting millions of weights."""
+    gone, room = np.clip(0, low, high), np.zeros_like(low)
+    surely, rest = np.zeros_like(low), [each.ravel() for each in worth]  # known to be under the bar; what may be
+    while count := sum(len(each) for each in rest):
+        bar = np.partition(np.concatenate(rest), count // 2)[count // 2]
+        under = surely + [np.count_nonzero(each < bar) for each in rest]
+        if np.clip(under, low, high).sum() > wanted:
+            rest = [each[each < bar] for each in rest]
+            continue
+        surely = surely + [np.count_nonzero(each <= bar) for each in rest]
+        gone, room = np.clip(under, low, high), np.clip(surely, low, high) - np.clip(under, low, high)
+        rest = [each[each > bar] for each in rest]
+    missing = max(0, wanted - gone.sum())
+    return gone + np.diff(np.minimum(np.cumsum(room), missing), prepend=0)
+
+
+def _all_but(worth: np.ndarray, count: int) -> np.ndarray:
+    """Without the `count` that are worth least, the first of equals: bool of the shape of `worth`."""
+    if count == 0:
+        return np.ones(worth.shape, bool)
+    last = np.partition(worth, count - 1, axis=None)[count - 1]
+    mask = worth >= last
+    equal = np.flatnonzero(worth == last)
+    mask.flat[equal[: count - np.count_nonzero(~mask)]] = False
+    return mask
 
 
 def kept_of_each(worth: np.ndarray, keep: int, group: int) -> np.ndarray:
