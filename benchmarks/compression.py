@@ -4,8 +4,8 @@ What it compares: the dynamic int8 file of each recipe with the float32 and dyna
 to float32, megabytes raw and gzipped, and the median milliseconds of a text at one thread. The files of a run are timed in turn, so the ratio of two of them is that of one
 machine at one time.
 
-What it costs: a whole run for each seed, and a recipe's epochs for each seed and recipe; on one core with bfloat16 BANKING77's run took 17 minutes and `small` 40, without it the run 20 to 28, `small` 70, `tiny` 17. What it
-last gave: RESULTS.md, "Recipes".
+What it costs: a whole run for each seed, and a recipe's epochs for each seed and recipe; on one core with bfloat16 BANKING77's run took 17 minutes and `small` 40, without it the run 20 to 28, `small` 70, `tiny` 17, a
+pruning of the third command 13 to 15. What it last gave: RESULTS.md, "Recipes" and "By which criterion".
 
     .venv/bin/python -m benchmarks.compression --data FOLDER --recipes prune30 mine.yaml --out saved_models/compression --seeds 0 1 2
     .venv/bin/python -m benchmarks.compression --finance SENTIMENT_FOLDER TOPIC_FOLDER --recipes small tiny --out saved_models/compression_finance --seeds 0
@@ -30,7 +30,14 @@ from benchmarks.finance import TASKS, with_test
 from benchmarks.workers import table, timed
 
 LATENCY = "threads_1"
-BRIEF = ("evaluate.typo_rows=0", "evaluate.threads=[1]", "evaluate.latency_texts=30", "evaluate.latency_repeats=1")  # zeros change no time
+# Of the prunings: zeros change no time.
+BRIEF = (
+    "evaluate.typo_rows=0",
+    "evaluate.threads=[1]",
+    "evaluate.latency_texts=30",
+    "evaluate.latency_repeats=1",
+    "export.variants=[float32,dynamic_int8]",
+)
 
 
 def main() -> int:
@@ -47,7 +54,8 @@ def main() -> int:
     parser.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="names of shipped recipes, or files")
     parser.add_argument("--criteria", nargs="+", default=[], metavar="NAME", help="of the stage prune, each with each of --sparsities")
     parser.add_argument("--sparsities", nargs="+", type=float, default=[0.3, 0.5, 0.7, 0.9])
-    parser.add_argument("--epochs", type=int, default=3, help="of these prunings")
+    parser.add_argument("--epochs", type=int, default=2, help="of these prunings")
+    parser.add_argument("--learning-rate", type=float, default=2e-4, help="of these prunings, at its peak")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     options = parser.parse_args()
@@ -90,6 +98,7 @@ def _grid(options: argparse.Namespace) -> list[str]:
             "scope": "global",
             "sparsity": sparsity,
             "epochs": options.epochs,
+            "learning_rate": options.learning_rate,
             "distillation": share,
         }
         (folder / f"{name}.yaml").write_text(json.dumps({"version": 1, "name": name, "stages": [stage]}), encoding="utf-8")  # JSON is YAML

@@ -160,7 +160,7 @@ class Sparsify(Callback):
                 worth.assign_sub(change)
             else:
                 told = tf.abs(change) if criterion == "gradient" else 0.5 * tf.square(change)
-                worth.assign(_MEMORY * worth + (1.0 - _MEMORY) * told)
+                worth.assign_sub((1.0 - _MEMORY) * (worth - told))
 
     def in_update(self):
         def hold(strategy):
