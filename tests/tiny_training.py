@@ -62,3 +62,13 @@ class Watch(Callback):
         self.seen.append(self.look(self.model))
         if step == self.stop:
             raise KeyboardInterrupt
+
+
+class Told(Callback):
+    """Keeps what each update tells, by its step."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def after_update(self, step, values):
+        self.seen[step] = values

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.tiny_training import CLASSES, ENCODER_KERNELS, SPEC, UPDATES, Watch, classifier, fit
+from tests.tiny_training import CLASSES, ENCODER_KERNELS, SPEC, UPDATES, Told, Watch, classifier, fit
 from tfarch.compression.pruning import (
     HoldZeros,
     UpdatePruningStep,
@@ -42,10 +42,10 @@ def sparsity(model):
 
 @pytest.fixture(scope="module")
 def polynomial():
-    """A whole stage with the sparsity after each update: (the model, the sparsities)."""
-    watch = Watch(sparsity)
-    trained = fit(pruned_classifier(Prune(sparsity=0.6, ramp=0.75)), [UpdatePruningStep(), watch], epochs=EPOCHS)
-    return trained.model, watch.seen
+    """A whole stage with the sparsity after each update: (the model, the sparsities, those that were told)."""
+    watch, told = Watch(sparsity), Told()
+    trained = fit(pruned_classifier(Prune(sparsity=0.6, ramp=0.75)), [UpdatePruningStep(), watch, told], epochs=EPOCHS)
+    return trained.model, watch.seen, [values["sparsity"] for values in told.seen.values()]
 
 
 def test_every_chosen_kernel_ends_with_the_sparsity_of_the_stage_to_within_one_weight(polynomial):
@@ -60,15 +60,16 @@ def test_what_was_not_chosen_keeps_its_weights(polynomial):
 
 
 def test_the_polynomial_schedule_rises_over_the_ramp_and_then_holds(polynomial):
-    _, seen = polynomial
+    _, seen, told = polynomial
     ramp = int(STEPS * 0.75)
     # s_t = s_f (1 - (1 - t/n)^3), Zhu and Gupta 2017; a ramp this short renews its masks at every update.
     assert seen[:ramp] == pytest.approx([0.6 * (1 - (1 - step / ramp) ** 3) for step in range(1, ramp + 1)], abs=1e-3)
     assert seen[ramp:] == pytest.approx([0.6] * (STEPS - ramp), abs=1e-3)
+    assert told == pytest.approx(seen)
 
 
 def test_the_stripped_model_is_the_plain_one_by_name_and_shape(polynomial):
-    model, _ = polynomial
+    model = polynomial[0]
     plain = build_classifier(SPEC, CLASSES)
     assert [layer.name for layer in stripped(model).layers] == [layer.name for layer in plain.layers]
     assert {name: value.shape for name, value in weights_of_pruned(model).items()} == {

@@ -12,7 +12,7 @@ import tfarch  # noqa: F401 - settles which Keras TensorFlow uses, so it comes f
 
 import tensorflow as tf  # isort: skip
 
-from tests.tiny_training import ENCODER_KERNELS, SPEC, UPDATES, Watch, classifier, examples, fit
+from tests.tiny_training import ENCODER_KERNELS, SPEC, UPDATES, Told, Watch, classifier, examples, fit
 from tfarch.compression.pruning import kernel_sparsity
 from tfarch.compression.recipe import Prune
 from tfarch.compression.sparsity import Sparsify, block_sums, kept, kept_of_each, ramp_of, require_blocks, risen, spread
@@ -140,8 +140,8 @@ CRITERIA = ("magnitude", "gradient", "information", "movement")
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_a_stage_ends_with_the_sparsity_asked_for_by_every_criterion_and_what_is_not_chosen_keeps_its_weights(criterion):
-    watch = Watch(sparsity)
-    weights = pruned(Prune(sparsity=0.6, ramp=0.5, criterion=criterion, schedule="cosine"), [watch]).weights
+    watch, told = Watch(sparsity), Told()
+    weights = pruned(Prune(sparsity=0.6, ramp=0.5, criterion=criterion, schedule="cosine"), [watch, told]).weights
     for name in ENCODER_KERNELS:
         assert (weights[name] == 0).sum() == round(0.6 * weights[name].size)
     assert all((value != 0).all() for name, value in weights.items() if name not in ENCODER_KERNELS)
@@ -149,6 +149,7 @@ def test_a_stage_ends_with_the_sparsity_asked_for_by_every_criterion_and_what_is
     wanted = [risen(Prune(sparsity=0.6, schedule="cosine"), step / end) for step in range(1, end + 1)]
     assert watch.seen[:end] == pytest.approx(wanted, abs=1e-3)
     assert watch.seen[end:] == pytest.approx([0.6] * (STEPS - end), abs=1e-3)
+    assert [values["sparsity"] for values in told.seen.values()] == pytest.approx(watch.seen)
 
 
 def test_criteria_choose_differently():
@@ -174,9 +175,10 @@ def test_blocks_stay_or_go_whole():
 
 
 def test_two_of_four_hold_from_the_first_choice_on():
-    watch = Watch(sparsity)
-    weights = pruned(Prune(n_of_m=[2, 4]), [watch]).weights
+    watch, told = Watch(sparsity), Told()
+    weights = pruned(Prune(n_of_m=[2, 4]), [watch, told]).weights
     assert watch.seen == pytest.approx([0.5] * STEPS)
+    assert {values["sparsity"] for values in told.seen.values()} == {0.5}
     for name in ENCODER_KERNELS:
         groups = (weights[name] == 0).reshape(-1, 4, weights[name].shape[1]).sum(axis=1)
         assert (groups == 2).all()
@@ -254,10 +256,11 @@ def test_an_interrupted_stage_goes_on_with_its_masks_and_what_it_knows_of_worth(
     whole = pruned(stage)
     with pytest.raises(KeyboardInterrupt):
         pruned(stage, [Watch(sparsity, stop=8)], folder=tmp_path, checkpoint_every=1)
-    resumed = Watch(sparsity)
-    weights = pruned(stage, [resumed], folder=tmp_path, checkpoint_every=1).weights
+    resumed, told = Watch(sparsity), Told()
+    weights = pruned(stage, [resumed, told], folder=tmp_path, checkpoint_every=1).weights
     assert len(resumed.seen) == STEPS - 7  # the update that was broken off is made again
     assert resumed.seen[0] > 0.3
+    assert [values["sparsity"] for values in told.seen.values()] == pytest.approx(resumed.seen)
     for name, value in whole.weights.items():
         np.testing.assert_allclose(weights[name], value, atol=1e-5, err_msg=name)
 

@@ -9,7 +9,7 @@ import tfarch  # noqa: F401 - settles which Keras TensorFlow uses, so it comes f
 
 import tensorflow as tf  # isort: skip
 
-from tests.tiny_training import ROWS, UPDATES, Watch, classifier, fit
+from tests.tiny_training import ROWS, UPDATES, Told, Watch, classifier, fit
 from tfarch.errors import TfarchError
 from tfarch.training.callbacks import Callback, TensorBoard
 
@@ -24,18 +24,8 @@ def written(folder):
     return {tag: [(step, float(value)) for step, value in pairs] for tag, pairs in values.items() if pairs[0][1].ndim == 0}, tags
 
 
-class Values(Callback):
-    """Keeps what each update tells."""
-
-    def __init__(self):
-        self.seen = {}
-
-    def after_update(self, step, values):
-        self.seen[step] = values
-
-
 def test_scalars_are_those_of_the_updates(tmp_path):
-    values = Values()
+    values = Told()
     fit(classifier, [TensorBoard(tmp_path, every=1), values], epochs=2)
     scalars, _ = written(tmp_path)
     for name in ("learning_rate", "examples_per_second"):

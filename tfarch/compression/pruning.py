@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 
 from tfarch.compression.recipe import Prune
-from tfarch.compression.sparsity import ramp_of
+from tfarch.compression.sparsity import ramp_of, share_out
 from tfarch.errors import InputError
 from tfarch.models.weights import named_variables
 from tfarch.training.callbacks import Callback
@@ -50,7 +50,7 @@ def with_pruning(model: tf.keras.Model, stage: Prune, steps: int) -> tf.keras.Mo
 
 
 class UpdatePruningStep(Callback):
-    """Starts TF-MOT's count of batches, where it does not come from a checkpoint, and applies the masks after each update.
+    """Starts TF-MOT's count of batches, where it does not come from a checkpoint, applies the masks after each update, and tells the `sparsity`.
 
     TF-MOT itself applies them in the forward pass before the update, and after the last update in a way that knows no strategy.
     """
@@ -64,6 +64,9 @@ class UpdatePruningStep(Callback):
     def in_update(self):
         for layer in self._pruned:
             layer.pruning_obj.weight_mask_op()
+
+    def after_update(self, step, values):
+        values["sparsity"] = share_out([mask.numpy() for layer in self._pruned for _, mask, _ in layer.pruning_vars])
 
 
 class HoldZeros(Callback):

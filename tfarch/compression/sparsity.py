@@ -114,8 +114,13 @@ def kept_of_each(worth: np.ndarray, keep: int, group: int) -> np.ndarray:
     return (order < keep).reshape(worth.shape)
 
 
+def share_out(masks: Sequence[np.ndarray]) -> float:
+    """The share of weights that are out, by masks that are 0 or False there."""
+    return 1.0 - sum(map(np.count_nonzero, masks)) / sum(mask.size for mask in masks)
+
+
 class Sparsify(Callback):
-    """Sets the groups that are worth least to zero, as the stage asks, and renews the choice until the end of its ramp.
+    """Sets the groups that are worth least to zero, as the stage asks, renews the choice until the end of its ramp, and tells the `sparsity` after each update.
 
     Args:
         names: of the kernels, `<layer>/kernel`.
@@ -148,6 +153,7 @@ class Sparsify(Callback):
 
     def begin(self, model, optimizer, steps, step):
         self._end, self._every = ramp_of(self.stage, steps)
+        self._share = share_out([mask.numpy() for mask in self._masks.values()])
 
     def with_gradients(self, gradients: Mapping[str, tf.Tensor]):
         criterion = self.stage.criterion
@@ -172,6 +178,7 @@ class Sparsify(Callback):
     def after_update(self, step, values):
         if step <= self._end and step % self._every == 0:
             self._renew(risen(self.stage, step / self._end))
+        values["sparsity"] = self._share
 
     def _renew(self, sparsity: float) -> None:
         block, whole, worth = self.stage.block, {}, {}
@@ -186,8 +193,9 @@ class Sparsify(Callback):
             across = self.stage.scope == "global"
             bounds = {"least": self.stage.least_sparsity, "most": self.stage.most_sparsity}
             masks = kept(list(worth.values()), sparsity, across=across, **bounds)
+        masks = [spread(mask, block) for mask in masks]
+        self._share = share_out(masks)
         for (name, kernel), mask in zip(self._kernels.items(), masks, strict=True):
-            mask = spread(mask, block)
             self._masks[name].assign(mask.astype(np.float32))
             self._out[name].assign(np.where(mask, 0.0, whole[name]).astype(np.float32))
             kernel.assign(np.where(mask, whole[name], 0.0))

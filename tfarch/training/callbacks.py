@@ -32,7 +32,8 @@ class Callback:
         """Traced into the update, on each replica, after the optimizer's step: operations that hold something on the weights."""
 
     def after_update(self, step: int, values: dict[str, float]) -> None:
-        """After each update, with `loss`, `learning_rate` and `examples_per_second` (over the updates so far, evaluation left out)."""
+        """After each update, with `loss`, `learning_rate` and `examples_per_second` (over the updates so far, evaluation left out), and what callbacks before this one put
+        beside them."""
 
     def end_epoch(self, epoch: int, step: int, metrics: dict[str, float]) -> None:
         """After each epoch's evaluation."""
