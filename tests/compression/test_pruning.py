@@ -87,6 +87,16 @@ def test_the_last_mask_of_the_ramp_has_the_full_sparsity_however_short_the_stage
     assert len(reached) >= min(10, max(1, int(steps * ramp)))
 
 
+@pytest.mark.parametrize("schedule", ["polynomial", "constant"])
+def test_nothing_goes_before_the_start(schedule):
+    told = Told()
+    fit(pruned_classifier(Prune(sparsity=0.5, schedule=schedule, start=0.25, ramp=0.5)), [UpdatePruningStep(), told], epochs=EPOCHS)
+    seen, begin = [values["sparsity"] for values in told.seen.values()], int(0.25 * STEPS)
+    assert seen[:begin] == [0.0] * begin
+    assert 0 < seen[begin] <= 0.5
+    assert seen[-1] == pytest.approx(0.5, abs=1e-3)
+
+
 def test_the_constant_schedule_holds_from_the_first_update_on_and_in_the_chosen_layers_alone():
     watch = Watch(weights_of)
     stage = Prune(sparsity=0.25, schedule="constant", layers=["*_query", "*_feed_forward_*"])

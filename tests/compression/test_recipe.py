@@ -77,6 +77,7 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
         (STAGE + "    epochs: 0\n", 5, "stages.0.epochs=0: expected 1 to"),
         (STAGE + "    learning_rate: -1\n", 5, "stages.0.learning_rate=-1.0: expected 0 to 1"),
         (STAGE + "    ramp: .nan\n", 5, "stages.0.ramp=nan: expected a finite number"),
+        (STAGE + "    start: 0.5\n", 5, "stages.0.start=0.5: expected no more than the ramp of 0.6 leaves"),
         (STAGE + "    sparsity: half\n", 5, "stages.0.sparsity='half': expected float"),
         (STAGE + "    schedule: linear\n", 5, "stages.0.schedule='linear': expected one of polynomial, cubic, cosine, constant"),
         (STAGE + "    criterion: luck\n", 5, "stages.0.criterion='luck': expected one of magnitude, gradient, information, movement"),

@@ -40,13 +40,20 @@ def test_a_schedule_begins_at_the_initial_sparsity_rises_and_ends_at_the_last(sc
     assert reached[5] == pytest.approx(half[schedule])
 
 
-@pytest.mark.parametrize(("steps", "ramp", "frequency"), [(3, 0.6, 10), (28, 0.6, 10), (1000, 0.555, 7), (24, 0.0, 10)])
-def test_masks_are_renewed_at_the_very_end_of_the_ramp(steps, ramp, frequency):
-    end, every = ramp_of(Prune(ramp=ramp, frequency=frequency), steps)
-    assert end % every == 0
-    assert 1 <= end <= max(1, steps * ramp)
+@pytest.mark.parametrize("start", [0.0, 0.25, 0.4])
+@pytest.mark.parametrize(("steps", "ramp", "frequency"), [(1, 0.6, 10), (3, 0.6, 10), (28, 0.6, 10), (1000, 0.555, 7), (24, 0.0, 10)])
+def test_masks_are_renewed_at_the_very_end_of_the_ramp(steps, ramp, frequency, start):
+    begin, end, every = ramp_of(Prune(start=start, ramp=ramp, frequency=frequency), steps)
+    assert begin == int(start * steps)
+    assert (end - begin) % every == 0
+    assert 1 <= end - begin <= max(1, steps * ramp)
+    assert end <= steps
     assert every <= frequency
-    assert end // every >= min(10, max(1, int(steps * ramp)))
+    assert (end - begin) // every >= min(10, max(1, int(steps * ramp)))
+
+
+def test_a_stage_that_only_looks_on_leaves_its_last_update_to_the_ramp():
+    assert ramp_of(Prune(start=1.0, ramp=0.0), 24) == (23, 24, 1)
 
 
 def test_each_kernel_loses_the_same_share_where_they_do_not_compete():
@@ -150,6 +157,14 @@ def test_a_stage_ends_with_the_sparsity_asked_for_by_every_criterion_and_what_is
     assert watch.seen[:end] == pytest.approx(wanted, abs=1e-3)
     assert watch.seen[end:] == pytest.approx([0.6] * (STEPS - end), abs=1e-3)
     assert [values["sparsity"] for values in told.seen.values()] == pytest.approx(watch.seen)
+
+
+def test_nothing_goes_before_the_start():
+    stage, told = Prune(sparsity=0.6, start=0.25, ramp=0.5, criterion="information", scope="global"), Told()
+    pruned(stage, [told])
+    begin, end = int(0.25 * STEPS), int(0.75 * STEPS)
+    wanted = [0.0] * begin + [risen(stage, step / (end - begin)) for step in range(1, end - begin + 1)] + [0.6] * (STEPS - end)
+    assert [values["sparsity"] for values in told.seen.values()] == pytest.approx(wanted, abs=1e-3)
 
 
 def test_criteria_choose_differently():

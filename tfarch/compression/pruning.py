@@ -37,11 +37,12 @@ def with_pruning(model: tf.keras.Model, stage: Prune, steps: int) -> tf.keras.Mo
     TF-MOT counts the calls of a layer while training, from 1; masks change at calls that are a multiple of the frequency from the beginning.
     """
     chosen = set(chosen_layers(model, stage.layers))
+    begin, end, frequency = ramp_of(stage, steps)
     if stage.schedule == "constant":
-        schedule = _sparsity.ConstantSparsity(stage.sparsity, begin_step=1, frequency=stage.frequency)
+        schedule = _sparsity.ConstantSparsity(stage.sparsity, begin_step=begin + 1, frequency=stage.frequency)
     else:
-        (end, frequency), power = ramp_of(stage, steps), stage.power if stage.schedule == "polynomial" else 3
-        schedule = _sparsity.PolynomialDecay(stage.initial_sparsity, stage.sparsity, 0, end, power=power, frequency=frequency)
+        power = stage.power if stage.schedule == "polynomial" else 3
+        schedule = _sparsity.PolynomialDecay(stage.initial_sparsity, stage.sparsity, begin, end, power=power, frequency=frequency)
 
     def wrap(layer):
         return _sparsity.prune_low_magnitude(layer, pruning_schedule=schedule) if layer.name in chosen else layer

@@ -61,6 +61,7 @@ class Prune(Training):
         "polynomial", "how the share rises over the ramp, or constant: at once"
     )
     power: float = option(3.0, "of the polynomial; 3 is cubic")
+    start: float = option(0.0, "share of the stage's steps before the sparsity begins to rise, in which the criterion looks on")
     ramp: float = option(0.6, "share of the stage's steps over which the sparsity rises; the rest recovers")
     frequency: int = option(10, "most batches between mask updates; a short ramp has ten updates all the same")
     layers: list[str] = option(["layer_*"], "layer name patterns of the kernels that are pruned")
@@ -217,6 +218,7 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "least_sparsity": (0, 1),
         "most_sparsity": (0, 1),
         "power": (0.1, 100),
+        "start": (0, 1),
         "ramp": (0, 1),
         "frequency": (1, 10**9),
         "epochs": (1, 10**6),
@@ -261,6 +263,7 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
             ("block", len(stage.block) == 2 and min(stage.block) >= 1, "two numbers from 1, inputs and outputs"),
             ("n_of_m", not stage.n_of_m or (len(stage.n_of_m) == 2 and 1 <= stage.n_of_m[0] < stage.n_of_m[1]), "[n, m] with n < m"),
             ("n_of_m", not stage.n_of_m or stage.block == [1, 1], "no block beside it"),
+            ("start", stage.start + stage.ramp <= 1, f"no more than the ramp of {stage.ramp} leaves"),
             (
                 "least_sparsity",
                 stage.least_sparsity <= stage.sparsity <= stage.most_sparsity,

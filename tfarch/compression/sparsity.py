@@ -39,11 +39,11 @@ def risen(stage: Prune, progress: float) -> float:
     return stage.sparsity + (stage.initial_sparsity - stage.sparsity) * left
 
 
-def ramp_of(stage: Prune, steps: int) -> tuple[int, int]:
-    """The update at which the sparsity is reached, and every how many masks are renewed; the first is a multiple of the other: else the last part would never be reached."""
-    end = max(1, int(steps * stage.ramp))
-    frequency = max(1, min(stage.frequency, end // _STEPS))
-    return end - end % frequency, frequency
+def ramp_of(stage: Prune, steps: int) -> tuple[int, int, int]:
+    """The updates after which the sparsity begins to rise and at which it is reached, and every how many of those between masks are renewed, the last of them included."""
+    begin, length = min(int(steps * stage.start), steps - 1), max(1, int(steps * stage.ramp))
+    frequency = max(1, min(stage.frequency, length // _STEPS))
+    return begin, begin + length - length % frequency, frequency
 
 
 def block_sums(values: np.ndarray | tf.Tensor, block: Sequence[int]):
@@ -152,7 +152,7 @@ class Sparsify(Callback):
         return [*self._masks.values(), *self._out.values(), *self._worth.values()]
 
     def begin(self, model, optimizer, steps, step):
-        self._end, self._every = ramp_of(self.stage, steps)
+        self._begin, self._end, self._every = ramp_of(self.stage, steps)
         self._share = share_out([mask.numpy() for mask in self._masks.values()])
 
     def with_gradients(self, gradients: Mapping[str, tf.Tensor]):
@@ -176,8 +176,9 @@ class Sparsify(Callback):
         tf.distribute.get_replica_context().merge_call(hold)
 
     def after_update(self, step, values):
-        if step <= self._end and step % self._every == 0:
-            self._renew(risen(self.stage, step / self._end))
+        since = step - self._begin
+        if since > 0 and step <= self._end and since % self._every == 0:
+            self._renew(risen(self.stage, since / (self._end - self._begin)))
         values["sparsity"] = self._share
 
     def _renew(self, sparsity: float) -> None:
