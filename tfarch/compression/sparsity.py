@@ -85,12 +85,12 @@ def _under_one_bar(worth: Sequence[np.ndarray], wanted: int, low: np.ndarray, hi
     surely, rest = np.zeros_like(low), [each.ravel() for each in worth]  # known to be under the bar; what may be
     while count := sum(len(each) for each in rest):
         bar = np.partition(np.concatenate(rest), count // 2)[count // 2]
-        under = surely + [np.count_nonzero(each < bar) for each in rest]
-        if np.clip(under, low, high).sum() > wanted:
+        under = np.clip(surely + [np.count_nonzero(each < bar) for each in rest], low, high)
+        if under.sum() > wanted:
             rest = [each[each < bar] for each in rest]
             continue
         surely = surely + [np.count_nonzero(each <= bar) for each in rest]
-        gone, room = np.clip(under, low, high), np.clip(surely, low, high) - np.clip(under, low, high)
+        gone, room = under, np.clip(surely, low, high) - under
         rest = [each[each > bar] for each in rest]
     missing = max(0, wanted - gone.sum())
     return gone + np.diff(np.minimum(np.cumsum(room), missing), prepend=0)
