@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tfarch.evaluation.html import render_html
 from tfarch.evaluation.model_card import render_model_card
 
 REPORT = json.loads(Path(__file__).with_name("report_example.json").read_text())
@@ -74,6 +75,15 @@ def test_all_headings_stand_in_order(given):
 )
 def test_the_card_holds_what_was_measured(fact):
     assert fact in render_model_card(REPORT, BUNDLE)
+
+
+def test_a_recipes_file_is_said_to_agree_with_its_own_weights_before_rounding_not_with_the_runs():
+    report = copy.deepcopy(REPORT)
+    assert "| same label as float32 | 99.00 % |" in render_model_card(report, BUNDLE)
+    for row in report["variants"]:
+        row["parity"] = {"against": "small_float32", "label_agreement": 0.99}
+    assert "| same label as before rounding | 99.00 % |" in render_model_card(report, BUNDLE)
+    assert "same label as before rounding" in render_html(report)
 
 
 def test_what_was_not_measured_says_so_and_nothing_is_made_up():

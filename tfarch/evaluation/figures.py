@@ -47,7 +47,6 @@ class Column:
 SIZE = Column("size", "MB", ("bytes",), 1e-6)
 ACCURACY = Column("accuracy", "%", ("metrics", "accuracy"), 100)
 MACRO_F1 = Column("macro F1", "%", ("metrics", "macro_f1"), 100)
-AGREEMENT = Column("same label as float32", "%", ("parity", "label_agreement"), 100, short="agree")
 
 
 def variant_columns(variants: Sequence[Mapping[str, Any]]) -> list[Column]:
@@ -70,8 +69,14 @@ def variant_columns(variants: Sequence[Mapping[str, Any]]) -> list[Column]:
         path = ("latency_ms", f"threads_{threads}")
         columns.append(Column(f"p50, {threads} {noun}", "ms", (*path, "p50"), short=f"p50 {threads}t"))
         columns.append(Column(f"p95, {threads} {noun}", "ms", (*path, "p95"), narrow=False))
-    columns.append(AGREEMENT)
+    columns.append(Column(f"same label as {_unrounded(variants)}", "%", ("parity", "label_agreement"), 100, short="agree"))
     return [column for column in columns if any(column.value(variant) is not None for variant in variants)]
+
+
+def _unrounded(variants: Sequence[Mapping[str, Any]]) -> str:
+    """Whose labels the variants' are held against: the float32 file's of the same weights, which after a recipe is another one than the run's."""
+    others = {at(variant, "parity", "against") for variant in variants} - {None, REFERENCE}
+    return "before rounding" if others else REFERENCE
 
 
 def thread_counts(variants: Sequence[Mapping[str, Any]]) -> list[int]:
