@@ -47,7 +47,7 @@ def test_slices_are_thirds_by_length_and_the_classes_with_the_fewest_training_ro
         "up to 14 characters": (3, third(2 / 3), 1.0),
         "15 to 93 characters": (3, third(2 / 3), 1.0),
         "over 93 characters": (3, third(2 / 3), third(1 / 3)),
-        "the 1 classes with the fewest training rows": (2, 0.5, 1.0),
+        "the class with the fewest training rows": (2, 0.5, 1.0),
     }
 
 

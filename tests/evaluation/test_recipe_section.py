@@ -26,7 +26,7 @@ def test_every_stage_is_a_row_with_what_it_left_and_took():
     page = shown({"name": "thin", "recipe": {"description": "half & half", "stages": ASKED}, "stages": [SLIM, PRUNE]})
     assert "<h3" in page
     assert "half &amp; half" in page
-    assert "1. slim (50 % of the loss by the trained model&#x27;s answers, its text vectors)" in page
+    assert "1. slim<small>50 % of the loss by the trained model&#x27;s answers, its text vectors</small>" in page
     assert "8,000 pieces; width 384; 2 layers; heads 3, 12; neurons 64, 512" in page
     assert all(each in page for each in ("75.00 %", "90.0 s", "30.5 %", "5 min 0 s"))
     assert "2. prune<" in page
@@ -48,7 +48,7 @@ def test_without_a_recipe_there_is_nothing_to_tell():
 def test_what_told_what_to_prune_is_said_where_it_is_more_than_magnitude():
     asked = {"kind": "prune", "criterion": "movement", "scope": "global", "block": [4, 1], "n_of_m": [], "relations": 0.5}
     page = shown({"name": "thin", "recipe": {"stages": [asked]}, "stages": [PRUNE]})
-    assert "1. prune by movement, in blocks of 4 x 1, one budget for all kernels (how its tokens relate)" in page
+    assert "1. prune by movement, in blocks of 4 x 1, one budget for all kernels<small>how its tokens relate</small>" in page
     page = shown(
         {"name": "thin", "recipe": {"stages": [{**asked, "n_of_m": [2, 4], "scope": "local", "relations": 0.0}]}, "stages": [PRUNE]}
     )

@@ -43,11 +43,12 @@ def cost(
     lengths = np.array([len(text) for text in texts])
     short, long = (int(np.quantile(lengths, share)) for share in (_SHORT, _LONG)) if len(texts) else (0, 0)
     rare = np.argsort(train_rows, kind="stable")[: max(1, round(_RARE * len(labels)))]
+    rarest = "class" if len(rare) == 1 else f"{len(rare)} classes"
     parts = {
         f"up to {short} characters": lengths <= short,
         f"{short + 1} to {long} characters": (lengths > short) & (lengths <= long),
         f"over {long} characters": lengths > long,
-        f"the {len(rare)} classes with the fewest training rows": np.isin(targets, rare),
+        f"the {rarest} with the fewest training rows": np.isin(targets, rare),
     }
     return {
         "rows": len(targets),

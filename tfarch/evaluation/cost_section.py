@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfarch.evaluation.cost import FEWEST
-from tfarch.evaluation.figures import number_text
 from tfarch.evaluation.markup import Child, Markup, fact_list, named, quoted, scrolled, tag
 
 Report = Mapping[str, Any]
@@ -51,7 +50,7 @@ def gate(report: Report) -> Child:
     lines = []
     for row in rows:
         verdict = "holds" if row["holds"] else "broken"
-        figures = [number_text(row["asked"], 4), number_text(row["found"], 4) or "not measured"]
+        figures = ["not measured" if figure is None else f"{figure:.5g}" for figure in (row["asked"], row["found"])]
         name = row["bound"].replace("_", " ") + (f" of {row['task']}" if row.get("task") else "")
         cells = [tag("td", each, class_="number") for each in figures]
         lines.append(tag("tr", tag("th", name, scope="row"), cells, tag("td", verdict, class_=f"number verdict {verdict}")))

@@ -22,7 +22,7 @@ def _recipe(applied: Report) -> list[Child]:
     asked = at(applied, "recipe", "stages") or [{}] * len(applied["stages"])
     rows = [_row(number, stage, settings) for number, (stage, settings) in enumerate(zip(applied["stages"], asked, strict=True), 1)]
     heads = [tag("th", head, scope="col", class_="number" if place > 1 else None) for place, head in enumerate(_HEADS)]
-    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="figures")
+    table = tag("table", tag("thead", tag("tr", heads)), tag("tbody", rows), class_="figures stages")
     return [tag("h3", named(applied["name"])), tag("p", told, class_="note") if told else None, scrolled(table)]
 
 
@@ -34,8 +34,13 @@ def _row(number: int, stage: Report, settings: Report) -> Markup:
         seconds_text(stage.get("seconds")),
         f"{100 * last['valid_accuracy']:.2f} %" if last.get("valid_accuracy") is not None else "",
     ]
-    kind = f"{number}. {stage['kind'].replace('_', ' ')}" + _how(settings) + _taught(settings)
-    return tag("tr", tag("th", kind, scope="row"), tag("td", _left(stage)), [tag("td", each, class_="number") for each in figures])
+    kind, taught = f"{number}. {stage['kind'].replace('_', ' ')}" + _how(settings), _taught(settings)
+    return tag(
+        "tr",
+        tag("th", kind, taught and tag("small", taught), scope="row"),
+        tag("td", _left(stage)),
+        [tag("td", each, class_="number") for each in figures],
+    )
 
 
 def _taught(settings: Report) -> str:
@@ -46,8 +51,8 @@ def _taught(settings: Report) -> str:
     inner = {"text_vectors": "its text vectors", "hidden_states": "the states of its tokens", "relations": "how its tokens relate"}
     parts += [told for name, told in inner.items() if settings.get(name)]
     if settings.get("variations"):
-        parts.append(f"also of texts made of each training text, {settings['variations']}")
-    return f" ({', '.join(parts)})" if parts else ""
+        parts.append(f"{settings['variations']} texts made of each training text")
+    return ", ".join(parts)
 
 
 def _how(settings: Report) -> str:

@@ -35,6 +35,8 @@ from tfarch.evaluation.svg import Line, Point, line_chart, reliability_diagram, 
 from tfarch.evaluation.tasks import counted
 
 Report = Mapping[str, Any]
+# Facts of the machine whose names in report.json are not how people write them.
+_MACHINE = {"cpu": "CPU", "gpus": "GPUs", "memory_gib": "memory, GiB", "tensorflow": "TensorFlow", "tfmot": "TF-MOT", "litert": "LiteRT"}
 
 
 @dataclass(frozen=True)
@@ -285,9 +287,8 @@ def made(report: Report) -> Child:
     command = report.get("command")
     blocks: list[Child] = [tag("pre", tag("code", command)) if command else None, fact_list(facts)]
     if machine:
-        blocks.append(
-            [tag("h3", "Machine and versions"), fact_list([(key.replace("_", " "), _plain(value)) for key, value in machine.items()])]
-        )
+        listed = fact_list([(_MACHINE.get(key, key), _plain(value)) for key, value in machine.items()])
+        blocks.append([tag("h3", "Machine and versions"), listed])
     hashes = [(name, digest) for name, digest in (at(report, "data", "sha256") or {}).items()]
     if hashes:
         blocks.append([tag("h3", "SHA-256 of the data"), fact_list([(name, tag("code", digest)) for name, digest in hashes])])
