@@ -122,6 +122,14 @@ def test_bad_usage_is_exit_2_and_one_line(arguments, message, tmp_path, monkeypa
     assert answer.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("verb", [["export", "--out"], ["evaluate", "--out"], ["compress", "--recipe", "small", "--from"]])
+def test_a_run_of_another_app_is_refused(verb, tmp_path):
+    (tmp_path / "config.yaml").write_text("made_by: {app: finance_sentiment}\n")
+    answer = call(*verb, tmp_path)
+    assert answer.code == 2
+    assert answer.err == f"error: {tmp_path}: is a run of the app finance_sentiment (python -m apps.finance_sentiment goes on with it)\n"
+
+
 def test_debug_shows_the_traceback(tmp_path):
     from tfarch.errors import BundleError
 

@@ -245,11 +245,19 @@ def out_of(app: App, options: argparse.Namespace) -> Path:
 
 
 def trained_config(app: App, options: argparse.Namespace, folder: Path) -> Config:
-    """The settings of the run in `folder` with the user's laid over them."""
+    """The settings of the run in `folder` with the user's laid over them.
+
+    Raises:
+        InputError: it holds no run, or one of another app, whose bundle may hold what this one does not know.
+    """
+    from tfarch.pipeline import GENERIC
     from tfarch.run_folder import RunFolder
 
     file = RunFolder(folder).config
     if not file.is_file():
         raise InputError("holds no run", file=folder, mend="the verbs train and run make one; --out names its folder")
+    made_by = RunFolder(folder).app
+    if made_by not in (None, GENERIC, app.name):
+        raise InputError(f"is a run of the app {made_by}", file=folder, mend=f"python -m apps.{made_by} goes on with it")
     # The file of an older run does not say how long texts are answered.
     return config_of(app, options, Config().with_values({"export": {"long_texts": app.long_texts}}).with_file(file))
