@@ -71,6 +71,18 @@ def test_special_pieces_and_characters_stay_whatever_is_asked(whole):
     assert all(len(piece.removeprefix("##")) == 1 for piece in small.vocabulary[5:])
 
 
+def test_pieces_that_no_text_is_cut_into_go_first():
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    unreached = ["[unused0]", "##!", "##中", "Upper", "##Upper", "é", "...", "two words", "##"]
+    reached = ["!", "中", "a", "##a", "the", "##ing"]
+    tokeniser = Tokeniser([*specials, *unreached, *reached])
+    tokens = tokenise(["the ... Upper é! 中中", "a##a"], tokeniser, LENGTH)
+    assert not {tokeniser.vocabulary[each] for each in tokens.ids} & set(unreached)
+    for rows in (1, 9, 10, len(specials) + len(reached)):
+        assert not {tokeniser.vocabulary[each] for each in chosen_pieces(tokeniser, [tokens], rows)} & set(unreached)
+    assert len(chosen_pieces(tokeniser, [tokens], 15)) == 15  # more is asked for than texts can reach
+
+
 def test_the_most_used_stay(whole):
     often, seldom = [piece for piece in whole.vocabulary if piece.isalpha() and len(piece) > 3][-2:]
     tokens = tokenise([f"{often} {often} {seldom}"], whole, LENGTH)

@@ -19,17 +19,23 @@ _CONTINUES = "##"
 
 def chosen_pieces(tokeniser: Tokeniser, texts: Sequence[Tokens], rows: int) -> np.ndarray:
     """The ids of at most `rows` pieces that stay, rising: special pieces and single characters in any case, then those that stand most often in the texts, then the first of the others,
-    as BERT's vocabulary has the common ones first."""
+    as BERT's vocabulary has the common ones first. Pieces that no text is cut into go first."""
     pieces = tokeniser.vocabulary
-    always = [
-        place for place, piece in enumerate(pieces) if piece in (PAD, UNK, CLS, SEP, MASK) or len(piece.removeprefix(_CONTINUES)) == 1
-    ]
+    special = np.isin(pieces, (PAD, UNK, CLS, SEP, MASK))
+    reached = np.array([_reached(tokeniser, piece) for piece in pieces])
+    always = special | (reached & [len(piece.removeprefix(_CONTINUES)) == 1 for piece in pieces])
     used = np.zeros(len(pieces), np.int64)
     for tokens in texts:
         used += np.bincount(tokens.ids, minlength=len(pieces))
-    used[always] = np.iinfo(np.int64).max
+    used[~reached], used[always] = -1, np.iinfo(np.int64).max
     order = np.argsort(-used, kind="stable")
-    return np.sort(order[: max(rows, len(always))])
+    return np.sort(order[: max(rows, np.count_nonzero(always))])
+
+
+def _reached(tokeniser: Tokeniser, piece: str) -> bool:
+    """Whether a text can be cut into it: it stands in a word as it is. BERT's unused ones do not, nor do ideographs and punctuation that continue a word."""
+    spelt = "a" + piece.removeprefix(_CONTINUES) if piece.startswith(_CONTINUES) and piece != _CONTINUES else piece
+    return tokeniser.words(spelt) == [spelt]
 
 
 def trimmed(tokeniser: Tokeniser, kept: np.ndarray) -> Tokeniser:
