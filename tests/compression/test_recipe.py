@@ -67,6 +67,12 @@ STAGE = "version: 1\nname: mine\nstages:\n  - kind: prune\n"
         (STAGE + "  - kind: student\n    head_width: 96\n", 6, "stages.1.width=128: expected heads of 96 numbers to fill it"),
         (STAGE + "  - kind: student\n    depth: -1\n", 6, "stages.1.depth=-1: expected 0 to 24"),
         (STAGE + "  - kind: slim\n    criterion: luck\n", 6, "stages.1.criterion='luck': expected one of magnitude, gradient, information"),
+        (
+            STAGE + "  - kind: slim\n    vocabulary: 900\n    most_vocabulary: 800\n",
+            7,
+            "stages.1.most_vocabulary=800: expected at least the vocabulary, 900",
+        ),
+        (STAGE + "  - kind: student\n    most_vocabulary: 800\n", 6, "stages.1.most_vocabulary=800: expected at least the vocabulary, 0"),
         (STAGE + "    distillation: 2\n", 5, "stages.0.distillation=2.0: expected 0 to 1"),
         (STAGE + "  - [prune]\n", 5, "unknown kind of stage"),
         ("version: 2\nstages:\n  - kind: prune\n", 1, "version 2: this tfarch reads version 1"),

@@ -16,6 +16,7 @@ from tfarch.models.weights import load_weights
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import verify_bundle
+from tfarch.runtime.tokeniser import Tokeniser
 from tfarch.settings import dump_yaml
 
 TEXTS = {"lost": "my card was stolen", "refund": "money back for this order", "greeting": "hello dear people"}
@@ -196,9 +197,9 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert variants["thin_float32"]["bytes"] < variants["float32"]["bytes"]
     assert report["chosen"] == "thin_dynamic_int8"
     shown = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "1. slim by information (50 % of the loss by the trained model&#x27;s answers)" in shown
+    assert "1. slim by information<small>50 % of the loss by the trained model&#x27;s answers</small>" in shown
     assert f"{len(vocabulary)} pieces; width 32; 2 layers; heads {', '.join(map(str, slim['heads']))}; neurons" in shown
-    assert "2. prune (its text vectors)" in shown
+    assert "2. prune<small>its text vectors</small>" in shown
     assert "3. quantisation aware" in shown
     assert report["parity"]["holds"]
     again = TrainedModel.load(RunFolder(tmp_path / "run"))
@@ -213,7 +214,7 @@ version: 1
 name: mean
 stages:
   - {kind: slim, neurons: 0.5, least_neurons: 8, epochs: 1, distillation: 0.5, variations: 3}
-  - {kind: student, depth: 0, width: 8, vocabulary: 40, epochs: 2, distillation: 0.5, variations: 1}
+  - {kind: student, depth: 0, width: 8, vocabulary: 40, most_vocabulary: 1000, epochs: 2, distillation: 0.5, variations: 1}
   - {kind: quantisation_aware}
 """
 
@@ -229,6 +230,10 @@ def test_embeddings_take_the_place_of_the_encoder(folders, tmp_path):
     average = report["compression"][0]["stages"][1]
     vocabulary = (tmp_path / "out" / "bundle" / "vocab.txt").read_text(encoding="utf-8").splitlines()
     assert (average["width"], average["epochs"], average["vocabulary"]) == (8, 2, len(vocabulary))
+    whole = Tokeniser.from_file(tmp_path / "out" / "checkpoints" / "trained.vocab.txt")
+    used = {whole.vocabulary[each] for ids in whole.encode(list(TEXTS.values()), 64) for each in ids}
+    assert any(len(piece) > 3 for piece in used - {"[CLS]", "[SEP]"})
+    assert used <= set(vocabulary) < set(whole.vocabulary)  # characters alone would be more than the 40 that are asked for
     weights = load_weights(tmp_path / "out" / "checkpoints" / "mean.safetensors")
     assert {name: value.shape for name, value in weights.items()} == {
         "token_embedding/embeddings": (len(vocabulary), 8),

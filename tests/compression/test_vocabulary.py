@@ -83,6 +83,18 @@ def test_pieces_that_no_text_is_cut_into_go_first():
     assert len(chosen_pieces(tokeniser, [tokens], 15)) == 15  # more is asked for than texts can reach
 
 
+def test_where_the_texts_use_more_than_is_asked_for_theirs_stay_up_to_a_bound(whole):
+    tokens = tokenise(SAMPLE, whole, LENGTH)
+    characters = chosen_pieces(whole, [tokens], 1)
+    used = np.union1d(characters, tokens.ids)
+    assert len(used) < len(whole.vocabulary)
+    assert np.array_equal(chosen_pieces(whole, [tokens], 700, most=len(whole.vocabulary)), used)
+    assert len(chosen_pieces(whole, [tokens], 700, most=len(used) - 9)) == len(used) - 9
+    assert (
+        len(chosen_pieces(whole, [tokens], len(used) + 9, most=len(used) + 99)) == len(used) + 9
+    )  # no more than is asked for where it is enough
+
+
 def test_the_most_used_stay(whole):
     often, seldom = [piece for piece in whole.vocabulary if piece.isalpha() and len(piece) > 3][-2:]
     tokens = tokenise([f"{often} {often} {seldom}"], whole, LENGTH)

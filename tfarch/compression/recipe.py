@@ -93,16 +93,25 @@ class QuantisationAware(Training):
 
 
 @dataclass(frozen=True)
-class Slim(Training):
+class Trimming(Training):
+    """What stages with a token table of their own keep of it."""
+
+    vocabulary: int = option(
+        0, "rows of the token table that stay: special pieces, characters, and those that the training texts use most; 0: all"
+    )
+    most_vocabulary: int = option(
+        0, "rows up to which all pieces that the training texts use stay, where these are more than `vocabulary`; 0: no more"
+    )
+
+
+@dataclass(frozen=True)
+class Slim(Trimming):
     """Attention heads, feed-forward neurons and layers taken out of the encoder; what is left trains on."""
 
     kind: Literal["slim"] = "slim"
     keep_layers: list[int] = option([], "numbers of the layers that stay, from 0, or from -1 backwards; none: all")
     heads: float = option(1.0, "share of the attention heads of these layers that stay")
     neurons: float = option(1.0, "share of their feed-forward neurons that stay")
-    vocabulary: int = option(
-        0, "rows of the token table that stay: special pieces, characters, and those that the training texts use most; 0: all"
-    )
     criterion: Criterion = option("information", "what tells which heads and neurons are worth most")
     scope: Literal["global", "local"] = option("global", "whether all layers compete for one budget, or each keeps the same share")
     least_heads: int = option(1, "heads that a layer keeps whatever they are worth")
@@ -121,7 +130,7 @@ class Slim(Training):
 
 
 @dataclass(frozen=True)
-class Student(Training):
+class Student(Trimming):
     """A small network of its own in the encoder's place; its token table begins with what the encoder says of each piece alone."""
 
     kind: Literal["student"] = "student"
@@ -129,9 +138,6 @@ class Student(Training):
     depth: int = option(1, "transformer layers, which begin at random; 0: the mean of the tokens' embeddings alone")
     head_width: int = option(32, "numbers of an attention head, of which a layer has as many as fill the width")
     feed_forward: int = option(256, "feed-forward neurons of each layer")
-    vocabulary: int = option(
-        0, "rows of the token table that stay: special pieces, characters, and those that the training texts use most; 0: all"
-    )
     epochs: int = option(10, "passes over the training rows")
     learning_rate: float = option(1e-3, "peak learning rate of the stage; 3e-3 suits embeddings alone")
     freeze: list[str] = option([], "weight name patterns that do not learn")
@@ -236,6 +242,7 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         "multiple": (1, 4096),
         "texts": (1, 10**9),
         "vocabulary": (0, 10**9),
+        "most_vocabulary": (0, 10**9),
         "width": (1, 4096),
         "depth": (0, 24),
         "head_width": (1, 4096),
@@ -272,6 +279,12 @@ def _checked(stage: Stage, file: Path, lines: dict[str, int], place: str) -> Sta
         ):
             if not holds:
                 raise InputError(f"{place}.{name}={getattr(stage, name)}: expected {told}", file=file, line=lines.get(f"{place}.{name}"))
+    if isinstance(stage, Trimming) and stage.most_vocabulary and not 0 < stage.vocabulary <= stage.most_vocabulary:
+        raise InputError(
+            f"{place}.most_vocabulary={stage.most_vocabulary}: expected at least the vocabulary, {stage.vocabulary}, of which 0 keeps all",
+            file=file,
+            line=lines.get(f"{place}.most_vocabulary"),
+        )
     if isinstance(stage, Student) and stage.depth and stage.width % stage.head_width:
         raise InputError(
             f"{place}.width={stage.width}: expected heads of {stage.head_width} numbers to fill it",

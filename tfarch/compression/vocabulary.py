@@ -17,9 +17,14 @@ TABLE = "token_embedding/embeddings"
 _CONTINUES = "##"
 
 
-def chosen_pieces(tokeniser: Tokeniser, texts: Sequence[Tokens], rows: int) -> np.ndarray:
-    """The ids of at most `rows` pieces that stay, rising: special pieces and single characters in any case, then those that stand most often in the texts, then the first of the others,
-    as BERT's vocabulary has the common ones first. Pieces that no text is cut into go first."""
+def chosen_pieces(tokeniser: Tokeniser, texts: Sequence[Tokens], rows: int, most: int = 0) -> np.ndarray:
+    """The ids of the pieces that stay, rising: special pieces and single characters in any case, then those that stand most often in the texts, then the first of the others,
+    as BERT's vocabulary has the common ones first. Pieces that no text is cut into go first.
+
+    Args:
+        rows: how many stay.
+        most: up to how many, where more of them stand in the texts.
+    """
     pieces = tokeniser.vocabulary
     special = np.isin(pieces, (PAD, UNK, CLS, SEP, MASK))
     reached = np.array([_reached(tokeniser, piece) for piece in pieces])
@@ -29,7 +34,7 @@ def chosen_pieces(tokeniser: Tokeniser, texts: Sequence[Tokens], rows: int) -> n
         used += np.bincount(tokens.ids, minlength=len(pieces))
     used[~reached], used[always] = -1, np.iinfo(np.int64).max
     order = np.argsort(-used, kind="stable")
-    return np.sort(order[: max(rows, np.count_nonzero(always))])
+    return np.sort(order[: max(rows, min(most, np.count_nonzero(used > 0)), np.count_nonzero(always))])
 
 
 def _reached(tokeniser: Tokeniser, piece: str) -> bool:

@@ -22,7 +22,7 @@ from tfarch.compression.pruning import (
     with_pruning,
 )
 from tfarch.compression.quantisation import weights_of_quantised, with_quantisation
-from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Student, Training
+from tfarch.compression.recipe import Prune, QuantisationAware, Recipe, Slim, Student, Training, Trimming
 from tfarch.compression.slimming import Kept, slimmed, slimmed_spec
 from tfarch.compression.sparsity import Sparsify
 from tfarch.compression.student import each_alone, embeddings_of, student_spec
@@ -136,13 +136,13 @@ class _Work:
             model = _slimmed(model, Kept.of_layers(model.spec, stage.keep_layers))
         if stage.heads < 1.0 or stage.neurons < 1.0:
             model = _slimmed(model, self._worth_most(stage, model))
-        model = self._with_pieces(model, stage.vocabulary)
+        model = self._with_pieces(model, stage)
         if isinstance(model.spec, EncoderSpec):
             model = _with_positions(model, self.config.data.max_length)
         return self._taught_on(name, stage, model, holding_zeros(model.weights))
 
     def student(self, name: str, stage: Student, model: Model) -> tuple[Model, Mapping[str, Any]]:
-        model, classes = self._with_pieces(model, stage.vocabulary), classes_of(self.tasks)
+        model, classes = self._with_pieces(model, stage), classes_of(self.tasks)
         vectors = Forward(with_text_vector(self._built(model)))(each_alone(model.tokeniser))[:, sum(classes.values()) :]
         spec = student_spec(stage, model.spec, len(vectors), self.config.data.max_length)
         start = get_weights(build_classifier(spec, classes, seed=self.config.seed))
@@ -158,11 +158,11 @@ class _Work:
         found, figures = self._fit(name, stage, model, callbacks=callbacks)
         return dataclasses.replace(model, weights=get_weights(found)), {**left, **figures}
 
-    def _with_pieces(self, model: Model, most: int) -> Model:
-        """With so many rows of the token table at most, where that is not 0."""
-        if not 0 < most < model.spec.vocabulary:
+    def _with_pieces(self, model: Model, stage: Trimming) -> Model:
+        """With the rows of the token table that the stage keeps."""
+        if not 0 < stage.vocabulary < model.spec.vocabulary:
             return model
-        kept = chosen_pieces(model.tokeniser, [self._examples(model).tokens], most)
+        kept = chosen_pieces(model.tokeniser, [self._examples(model).tokens], stage.vocabulary, stage.most_vocabulary)
         spec = dataclasses.replace(model.spec, vocabulary=len(kept))
         return Model(spec, trimmed_weights(model.weights, kept), trimmed(model.tokeniser, kept))
 
