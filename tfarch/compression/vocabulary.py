@@ -26,12 +26,11 @@ def chosen_pieces(tokeniser: Tokeniser, texts: Sequence[Tokens], rows: int, most
         most: up to how many, where more of them stand in the texts.
     """
     pieces = tokeniser.vocabulary
-    special = np.isin(pieces, (PAD, UNK, CLS, SEP, MASK))
-    reached = np.array([_reached(tokeniser, piece) for piece in pieces])
-    always = special | (reached & [len(piece.removeprefix(_CONTINUES)) == 1 for piece in pieces])
     used = np.zeros(len(pieces), np.int64)
     for tokens in texts:
         used += np.bincount(tokens.ids, minlength=len(pieces))
+    reached = np.array([count > 0 or _reached(tokeniser, piece) for count, piece in zip(used, pieces, strict=True)])
+    always = np.isin(pieces, (PAD, UNK, CLS, SEP, MASK)) | (reached & [len(piece.removeprefix(_CONTINUES)) == 1 for piece in pieces])
     used[~reached], used[always] = -1, np.iinfo(np.int64).max
     order = np.argsort(-used, kind="stable")
     return np.sort(order[: max(rows, min(most, np.count_nonzero(used > 0)), np.count_nonzero(always))])
