@@ -67,10 +67,11 @@ def main() -> int:
 
 
 def _figures(logits: np.ndarray, targets: np.ndarray) -> list[str]:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    likelihoods = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    from tfarch.evaluation.calibration import negative_log_likelihood
+    from tfarch.runtime.logistic import softmax
+
     right = (logits.argmax(axis=1) == targets).mean()
-    return [f"{100 * right:.2f}", f"{-likelihoods[np.arange(len(targets)), targets].mean():.4f}"]
+    return [f"{100 * right:.2f}", f"{negative_log_likelihood(softmax(logits), targets):.4f}"]
 
 
 if __name__ == "__main__":
