@@ -7,6 +7,7 @@ import tfarch  # noqa: F401 - settles which Keras TensorFlow uses, so it comes f
 
 import tensorflow as tf  # isort: skip
 
+from tfarch import progress
 from tfarch.data.tokens import Tokens
 from tfarch.models.classifier import build_classifier
 from tfarch.models.encoder import text_inputs
@@ -82,6 +83,25 @@ def test_weights_that_change_later_are_seen(classifier):
     before, bias = forward(texts), classifier.get_layer("head").bias
     bias.assign_add(tf.ones_like(bias))
     np.testing.assert_allclose(forward(texts), before + 1.0, atol=1e-5)
+
+
+def test_a_long_asking_tells_how_far_it_is_and_answers_the_same(classifier, monkeypatch, capsys):
+    now = [0.0]
+
+    def wound():
+        now[0] += 11.0
+        return now[0]
+
+    monkeypatch.setattr(progress.time, "monotonic", wound)
+    texts, forward = tokens([20, 3, 12, 39, 16, 17, 5]), Forward(classifier)
+    quiet = forward(texts, batch_size=2)
+    assert capsys.readouterr().err == ""
+    np.testing.assert_array_equal(forward(texts, batch_size=2, title="asking"), quiet)
+    told = [line.split()[:2] for line in capsys.readouterr().err.splitlines()]
+    counts = [int(count.removesuffix("/7")) for _, count in told]
+    assert [name for name, _ in told] == ["asking"] * 3
+    assert counts == sorted(counts)
+    assert 0 < counts[0] < counts[-1] < 7
 
 
 # Validation

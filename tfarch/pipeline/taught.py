@@ -123,7 +123,7 @@ class Teaching:
 
         def answers(tokens: Tokens, more: Sequence[str]) -> np.ndarray:
             say(f"asking the trained model about {len(tokens):,} texts")
-            said = forward(tokens)
+            said = forward(tokens, title="asking the trained model")
             return np.concatenate([said[:, : len(softened)] / softened, said[:, len(softened) :]], axis=1)
 
         return answers

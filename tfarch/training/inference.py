@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfarch.data.batches import plan_in_order
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.metrics import classification_metrics
+from tfarch.progress import Progress
 from tfarch.runtime.logistic import softmax
 
 
@@ -24,15 +25,28 @@ class Forward:
         self._function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
         self._run = self._function.get_concrete_function()
 
-    def __call__(self, tokens: Tokens, *, batch_size: int = 64) -> np.ndarray:
-        """The output `[n, ...]` for n texts, in their order."""
-        result = None
-        for batch in plan_in_order(tokens.lengths, batch_size):
+    def __call__(self, tokens: Tokens, *, batch_size: int = 64, title: str = "") -> np.ndarray:
+        """The output `[n, ...]` for n texts, in their order.
+
+        Args:
+            title: of a line that tells how far it is, where it takes long; without one nothing is told.
+        """
+        result, done = None, 0
+        batches, progress = plan_in_order(tokens.lengths, batch_size), Progress(title, len(tokens)) if title else None
+        if progress:
+            # In order the longest come last, and the time left would be told too short.
+            batches = [batches[number] for number in np.random.default_rng(0).permutation(len(batches))]
+        for batch in batches:
             inputs = {name: tf.constant(value) for name, value in tokens.padded(batch.rows, batch.length).items()}
             output = self._run(inputs).numpy()
             if result is None:
                 result = np.empty((len(tokens), *output.shape[1:]), output.dtype)
             result[batch.rows] = output
+            done += len(batch.rows)
+            if progress and done < len(tokens):
+                progress.update(done)
+        if progress:
+            progress.close()
         return result
 
 
