@@ -45,7 +45,7 @@ class RunFolder:
 
     @property
     def cache(self) -> Path:
-        """Token ids, and text vectors of the untrained encoder."""
+        """Token ids, text vectors of the untrained encoder, and what the trained model says of texts; all of it is made again where it is gone."""
         return self.path / "cache"
 
     @property

@@ -224,11 +224,18 @@ stages:
 """
 
 
+def asked_about(err):
+    """How many texts the trained model was asked about, part by part."""
+    return [int(line.split()[-2].replace(",", "")) for line in err.splitlines() if line.startswith("asking the trained model about")]
+
+
 def test_embeddings_take_the_place_of_the_encoder(folders, tmp_path):
     (tmp_path / "mean.yaml").write_text(AVERAGED, encoding="utf-8")
+    for kept in (folders[0] / "cache").glob("answers-*"):
+        kept.unlink()
     answer = call("compress", "--recipe", tmp_path / "mean.yaml", "--from", folders[0], "--out", tmp_path / "out")
     assert answer.code == 0, answer.err
-    asked = [int(line.split()[-2]) for line in answer.err.splitlines() if line.startswith("asking the trained model about")]
+    asked = asked_about(answer.err)
     assert len(asked) == 2  # what the second stage asks about, the first one has heard
     assert 2 * asked[0] < asked[1] <= 3 * asked[0]
     report = report_of(tmp_path / "out")
@@ -393,7 +400,7 @@ def test_logical_devices_train_and_then_prune_in_a_process_of_its_own(tmp_path):
     assert stage["kernel_sparsity"] == pytest.approx(0.3, abs=0.01)
 
 
-def test_what_the_trained_model_teaches_has_the_temperature_of_its_file(folders):
+def test_what_the_trained_model_teaches_has_the_temperature_of_its_file(folders, tmp_path):
     folder = RunFolder(folders[0])
     config, trained = Config().with_file(folder.config), TrainedModel.load(folder)
     tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
@@ -401,7 +408,34 @@ def test_what_the_trained_model_teaches_has_the_temperature_of_its_file(folders)
     for calibrated, asked in ((1.0, 0.6), (3.0, 0.2), (1.0, 0.2)):
         stage = dataclasses.replace(trained.only.stages[0], calibration={"temperature": calibrated})
         own = trained.with_stages({"": [stage]})
-        teaching = Teaching(config, tasks, lessons_of(config, tasks, own, folder), own, folder)
+        teaching = Teaching(config, tasks, lessons_of(config, tasks, own, folder), own, folder, tmp_path)
         taught[calibrated, asked] = teaching.examples(Slim(distillation=0.5, temperature=asked), width=32).targets
     np.testing.assert_allclose(taught[3.0, 0.2], taught[1.0, 0.6], atol=1e-6)
     assert np.abs(taught[3.0, 0.2] - taught[1.0, 0.2]).max() > 0.05
+
+
+TAUGHT = """
+version: 1
+name: taught
+stages:
+  - {kind: student, depth: 0, width: 8, vocabulary: 40, epochs: 1, distillation: 0.5, variations: VARIATIONS}
+"""
+
+
+def test_a_run_is_asked_once_for_all_recipes(folders, tmp_path):
+    asked, weights = [], []
+    for kept in (folders[0] / "cache").glob("answers-*"):
+        kept.unlink()
+    for name, variations, spoilt in (("first", 1, False), ("again", 1, False), ("more", 2, False), ("mended", 1, True)):
+        (tmp_path / "taught.yaml").write_text(TAUGHT.replace("VARIATIONS", str(variations)), encoding="utf-8")
+        if spoilt:
+            for kept in (folders[0] / "cache").glob("answers-*"):
+                kept.write_bytes(kept.read_bytes()[:100])
+        answer = call("compress", "--recipe", tmp_path / "taught.yaml", "--from", folders[0], "--out", tmp_path / name)
+        assert answer.code == 0, answer.err
+        asked.append(asked_about(answer.err))
+        weights.append((tmp_path / name / "checkpoints" / "taught.safetensors").read_bytes())
+    rows, varied = asked[0]
+    assert asked == [[rows, varied], [], [asked[2][0]], [rows, varied]]
+    assert varied < asked[2][0]
+    assert weights[0] == weights[1] == weights[3]

@@ -67,7 +67,7 @@ def save_weights(weights: Mapping[str, np.ndarray], path: str | Path, metadata: 
     Raises:
         TfarchError: the disk is full or the folder cannot be written; an older file is still there.
     """
-    temporary = Path(f"{path}.part")
+    temporary = Path(f"{path}.{os.getpid()}.part")
     # safetensors writes an array's buffer as it lies: a transposed view must be made contiguous first.
     arrays = {name: np.asarray(value, order="C") for name, value in weights.items()}
     try:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,9 @@ def compress(
     from tfarch.pipeline.trained import TrainedModel
     from tfarch.training.devices import strategy_for
 
-    chosen = load_recipe(recipe)
-    trained = TrainedModel.load(RunFolder(source))
-    config = settled(None, config or Config().with_file(RunFolder(source).config), settings)
+    chosen, before = load_recipe(recipe), RunFolder(source)
+    trained = TrainedModel.load(before)
+    config = settled(None, config or Config().with_file(before.config), settings)
     config = dataclasses.replace(config, compress=dataclasses.replace(config.compress, recipe=recipe))
     recipe_fit.require_own_process(chosen, config.train.devices, after_training=False)
     strategy_for(config.train.devices)
@@ -97,10 +98,11 @@ def compress(
         export_job.require_exportable(config, folder)
         tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
         recipe_fit.require_fitting(chosen, tasks, config.compress.teacher)
-        app = app or RunFolder(source).app or GENERIC
+        app = app or before.app or GENERIC
         folder.write_config(config, app, command, hashes(tasks))
         plain = trained.with_stages({task: each.stages[:1] for task, each in trained.tasks.items()})
-        compressed = compression_job.compress(config, tasks, plain, chosen, folder)
+        keeps = before if os.access(before.path, os.W_OK) else folder
+        compressed = compression_job.compress(config, tasks, plain, chosen, folder, keeps.cache)
         return _export_and_evaluate(config, tasks, compressed, folder, app, command)
 
 
@@ -211,7 +213,7 @@ def _train(config: Config, folder: RunFolder, app: str, licence: str, command: s
         label_errors_job.find(config, prepared, folder.of_task(task))
     trained = training_job.train(config, tasks, folder, licence)
     if recipe is not None:
-        trained = compression_job.compress(config, tasks, trained, recipe, folder)
+        trained = compression_job.compress(config, tasks, trained, recipe, folder, folder.cache)
     return tasks, trained
 
 

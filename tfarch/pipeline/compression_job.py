@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,16 @@ class Model:
     tokeniser: Tokeniser
 
 
-def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder) -> TrainedModel:
-    """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe."""
+def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe, folder: RunFolder, said_before: Path) -> TrainedModel:
+    """Applies the stages of `recipe` to the trained weights; the result is a further stage, named as the recipe.
+
+    Args:
+        said_before: folder that keeps what the trained model says of texts.
+    """
     lessons = lessons_of(config, tasks, trained, folder)
     if config.train.guess_missing and any(lessons.lacking.values()):
         lessons = with_guesses(lessons, trained.build(0), tasks)
-    work = _Work(config, tasks, lessons, trained, folder)
+    work = _Work(config, tasks, lessons, trained, folder, said_before)
     model = work.before
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
@@ -95,6 +100,7 @@ class _Work:
     lessons: JointLesson
     trained: TrainedModel
     folder: RunFolder
+    said_before: Path
 
     @property
     def before(self) -> Model:
@@ -194,7 +200,7 @@ class _Work:
 
     @functools.cached_property
     def _teaching(self) -> Teaching:
-        return Teaching(self.config, self.tasks, self.lessons, self.trained, self.folder)
+        return Teaching(self.config, self.tasks, self.lessons, self.trained, self.folder, self.said_before)
 
     def _settings(self, stage: Training) -> TrainConfig:
         freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tfarch.config import Config
 from tfarch.data.batches import Examples
 from tfarch.data.tokens import Tokens, tokenise
 from tfarch.pipeline.fitting import Taught, classes_of, joint_lesson, with_text_vector
+from tfarch.pipeline.kept_output import kept_output
 from tfarch.pipeline.lesson import JointLesson, lesson_after, unlabelled_texts
 from tfarch.pipeline.prepare import Tasks
 from tfarch.pipeline.teachers import load_teacher, require_like_vectors, taught_by, texts_of
@@ -42,6 +44,7 @@ class Teaching:
     """The teacher is the model of another run where `config.compress.teacher` names one, and else `trained`, in whose ids all texts are.
 
     lessons: what is trained on without a teacher.
+    said_before: folder where it is kept what `trained` says of texts, so that a further recipe need not ask again.
     """
 
     config: Config
@@ -49,6 +52,7 @@ class Teaching:
     lessons: JointLesson
     trained: TrainedModel
     folder: RunFolder
+    said_before: Path
 
     def examples(self, stage: Training, width: int) -> Examples:
         """What a stage that has a teacher trains on: what it says stands beside the labels, and alone where there are none.
@@ -114,16 +118,23 @@ class Teaching:
             model = load_teacher(self.config.compress.teacher, self.tasks)
             return lambda tokens, more: taught_by(model, self.tasks, texts_of(tokens, self.tasks, tokeniser, max_length, more))
         # As the run trained: bfloat16 takes 0.6 of the time where it is fast, and moves the probabilities by 0.0005.
-        with precision_policy(precision_for(self.config.train.precision)):
-            forward = Forward(with_text_vector(self.trained.build(0)))
+        precision, spec, weights = precision_for(self.config.train.precision), self.trained.any.stages[0].spec, self.trained.weights(0)
+
+        @functools.cache
+        def forward() -> Forward:
+            with precision_policy(precision):
+                return Forward(with_text_vector(self.trained.build(0)))
 
         # As its file says them, with the temperature that validation settled: the logits of rows that it was trained on are surer than it is right.
         temperatures = [self.trained.tasks[task].stages[0].calibration["temperature"] for task in classes_of(self.tasks)]
         softened = np.repeat(temperatures, list(classes_of(self.tasks).values())).astype(np.float32)
 
         def answers(tokens: Tokens, more: Sequence[str]) -> np.ndarray:
-            say(f"asking the trained model about {len(tokens):,} texts")
-            said = forward(tokens, title="asking the trained model")
+            def asked() -> np.ndarray:
+                say(f"asking the trained model about {len(tokens):,} texts")
+                return forward()(tokens, title="asking the trained model")
+
+            said = kept_output(self.said_before, f"answers-{precision}", spec, weights, tokens, asked)
             return np.concatenate([said[:, : len(softened)] / softened, said[:, len(softened) :]], axis=1)
 
         return answers
