@@ -17,7 +17,7 @@ from tfarch.errors import InputError
 from tfarch.export.linter import examine
 from tfarch.models.weights import load_weights
 from tfarch.pipeline.prepare import prepare
-from tfarch.pipeline.taught import Teaching, lessons_of
+from tfarch.pipeline.taught import Asked, Teaching, lessons_of
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import verify_bundle
@@ -202,7 +202,7 @@ def test_a_slimmed_model_is_smaller_in_every_part_and_goes_on_through_the_recipe
     assert variants["thin_float32"]["bytes"] < variants["float32"]["bytes"]
     assert report["chosen"] == "thin_dynamic_int8"
     shown = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert "1. slim by information<small>50 % of the loss by the trained model&#x27;s answers</small>" in shown
+    assert "1. slim by information<small>50 % of the loss by the answers of the trained model</small>" in shown
     assert f"{len(vocabulary)} pieces; width 32; 2 layers; heads {', '.join(map(str, slim['heads']))}; neurons" in shown
     assert "2. prune<small>its text vectors</small>" in shown
     assert "3. quantisation aware" in shown
@@ -408,7 +408,8 @@ def test_what_the_trained_model_teaches_has_the_temperature_of_its_file(folders,
     for calibrated, asked in ((1.0, 0.6), (3.0, 0.2), (1.0, 0.2)):
         stage = dataclasses.replace(trained.only.stages[0], calibration={"temperature": calibrated})
         own = trained.with_stages({"": [stage]})
-        teaching = Teaching(config, tasks, lessons_of(config, tasks, own, folder), own, folder, tmp_path)
+        said = Asked(own, "float32", tmp_path)
+        teaching = Teaching(config, tasks, lessons_of(config, tasks, own, folder, said), own, folder, said)
         taught[calibrated, asked] = teaching.examples(Slim(distillation=0.5, temperature=asked), width=32).targets
     np.testing.assert_allclose(taught[3.0, 0.2], taught[1.0, 0.6], atol=1e-6)
     assert np.abs(taught[3.0, 0.2] - taught[1.0, 0.2]).max() > 0.05

@@ -1,6 +1,7 @@
 """A student beside its teacher: the distances are those of their formulas in numpy, and training by them alone brings it nearer."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -171,6 +172,13 @@ def test_a_recipe_learns_from_inner_states_and_from_texts_without_labels(tmp_pat
     assert [stage["kernel_sparsity"] for stage in stages[1:]] == pytest.approx([0.3, 0.5, 0.5], abs=0.01)
     assert stages[0]["steps"] == 2 * 3  # batches of 32: 31 rows with a label, 50 without
     assert [stage["steps"] for stage in stages[1:]] == [3, 4, 5]  # and then one, at last two made of each of the 31
+    assert [stage["texts"] for stage in stages[:2]] == [{"rows": 31, "unlabelled": 50, "made": 0}] * 2
+    assert 0 < stages[2]["texts"]["made"] <= 31 < stages[3]["texts"]["made"] <= 62
+    unlabelled = report["compression"][0]["unlabelled"]
+    assert (unlabelled["source"], unlabelled["texts"], len(unlabelled["sha256"])) == ("more.csv", 50, 64)
+    card = (tmp_path / "small" / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "50 texts without labels" in card
+    assert unlabelled["sha256"] in card
     assert report["parity"]["holds"]
 
 
@@ -194,6 +202,9 @@ def test_another_run_of_another_size_teaches_and_one_of_other_classes_is_refused
     student, teacher, before = (tfarch.load(tmp_path / name / "bundle") for name in ("small", "teacher", "run"))
     far = np.abs(before.probabilities(texts) - teacher.probabilities(texts)).mean()
     assert np.abs(student.probabilities(texts) - teacher.probabilities(texts)).mean() < 0.5 * far
+    files = json.loads((tmp_path / "teacher" / "bundle" / "bundle.json").read_text(encoding="utf-8"))["files"]
+    card = (tmp_path / "small" / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"Another model taught it: teacher, a file of SHA-256 {files['model.tflite']}." in card
 
     (tmp_path / "other.csv").write_text(rows.read_text(encoding="utf-8").replace("refund", "payback"), encoding="utf-8")
     tfarch.run(tmp_path / "other.csv", tmp_path / "other", settings={**plain, "model": averaged})

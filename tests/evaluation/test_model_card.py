@@ -155,3 +155,48 @@ def test_what_was_trained_on_beside_the_labelled_rows_is_told_where_there_was_an
     assert "- **names of the classes:** trained as a row each" in card
     assert "3,619 of 9,067 (logs.txt) trained as the class that a probe took them for" in card
     assert "without labels" not in render_model_card(REPORT, BUNDLE)
+
+
+SMALLER = {
+    "name": "small",
+    "recipe": {"description": "two layers", "stages": [{"kind": "slim", "distillation": 0.9, "neurons": 0.5, "criterion": "information"}]},
+    "stages": [
+        {
+            "kind": "slim",
+            "kernel_sparsity": 0.012,
+            "vocabulary": 6000,
+            "layers": 2,
+            "heads": [3, 4],
+            "neurons": [8, 9],
+            "epochs": 3,
+            "texts": {"rows": 800, "unlabelled": 50, "made": 1600},
+        }
+    ],
+    "unlabelled": {"source": "logs.txt", "texts": 50, "sha256": "feed"},
+    "teacher": {"source": "large", "sha256": "beef"},
+}
+
+
+def test_the_recipe_that_made_the_file_is_told_stage_by_stage_and_what_it_cost():
+    cost = {"against": "float32", "rows": 3080, "flips": {"lost": 30, "gained": 25}}
+    gate = [
+        {"bound": "megabytes", "asked": 6.0, "found": 4.982, "holds": True},
+        {"bound": "accuracy_loss", "asked": 0.01, "found": 0.02, "holds": False},
+    ]
+    report = {**REPORT, "chosen": "small_dynamic_int8", "compression": [SMALLER], "cost": cost, "gate": gate}
+    report["variants"] = [{**row, "name": f"small_{row['name']}"} for row in REPORT["variants"]]
+    card = render_model_card(report, BUNDLE)
+    assert "### How it was made smaller\n\nBy the recipe `small`: two layers.\n" in card
+    learned = "90 % of the loss by the answers of large, 50 texts without labels, 1,600 texts made of the 800 that are trained on"
+    assert f"| 1. slim by information | {learned} | 6,000 pieces; 2 layers; heads 3, 4; neurons 8, 9 | 1.2 % | 3 |" in card
+    assert "Another model taught it: large, a file of SHA-256 beef." in card
+    assert (
+        "- **texts without labels, for the recipe:** 50 (logs.txt, SHA-256 feed), of which the trained model said what they are\n" in card
+    )
+    assert "Beside float32 of the trained model: of 3,080 answers 30 right ones are lost, 25 gained." in card
+    assert "Bounds that were asked for: megabytes 6 (holds: 4.982); accuracy loss 0.01 (BROKEN: 0.02)." in card
+
+
+def test_a_file_of_the_trained_model_as_it_was_has_no_recipe_to_tell_of():
+    assert "made smaller" not in render_model_card({**REPORT, "compression": [SMALLER]}, BUNDLE)
+    assert "Bounds" not in render_model_card({**REPORT, "gate": []}, BUNDLE)

@@ -12,6 +12,7 @@ from tfarch.config import Config
 from tfarch.errors import InputError
 from tfarch.pipeline.lesson import LABELLED, lesson_after, lesson_of
 from tfarch.pipeline.prepare import prepare
+from tfarch.training.inference import Forward
 
 WORDS = ("card", "refund", "cafe")
 CONFIG = {**tiny_encoder.CONFIG, "num_hidden_layers": 1, "max_position_embeddings": 16}
@@ -167,7 +168,7 @@ def test_a_recipe_learns_from_the_same_kinds_of_rows_by_what_the_trained_model_s
     config = config_of(data, encoder, data_settings=unlabelled, class_names="always", epochs=1)
     trained = tfarch.train(data, tmp_path / "out", config=config)
     again = prepare(config, tmp_path, start=trained.start, labels=trained.labels)[""]  # as the verb compress has it: no pre-trained weights
-    found = lesson_after(config, again, trained.only, tmp_path)
+    found = lesson_after(config, again, trained.only, tmp_path, Forward(trained.build(0)))
     assert sorted(found.targets[:6].tolist()) == [0, 0, 1, 1, 2, 2]
     assert found.targets[6:9].tolist() == [0, 1, 2]
     assert found.counts.tolist() == [LABELLED] * 9 + [1.0] * (len(found) - 9)

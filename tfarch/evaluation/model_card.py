@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from tfarch.evaluation import stages
 from tfarch.evaluation.figures import METHOD_NAMES, at, chosen_variant, headline, rejection, scored_rows, variant_columns
 from tfarch.evaluation.tasks import views
 
@@ -42,6 +43,7 @@ def render_model_card(report: Mapping[str, Any], bundle: Mapping[str, Any]) -> s
         "*Made with `--quick`: good for a look at the pipeline, not for use.*" if report.get("quick") else "",
         "## Model details",
         _details(report, bundle, [own for _, own in tasks.values()]),
+        _made_smaller(report),
         "## Intended use",
         of_each(lambda _, own: _intended(own)),
         _OTHER_USE,
@@ -86,6 +88,33 @@ def _details(report: Mapping[str, Any], bundle: Mapping[str, Any], tasks: Sequen
             ("contact", None),
         ]
     )
+
+
+def _made_smaller(report: Mapping[str, Any]) -> str:
+    """Which recipe made the file of the trained model, and what each of its stages did."""
+    applied = _recipe_of(report)
+    if applied is None:
+        return ""
+    told, teacher = at(applied, "recipe", "description"), applied.get("teacher")
+    rows = [
+        [_plain(part) for part in (stages.title(number, stage, asked), stages.taught(stage, asked, at(applied, "teacher", "source")))]
+        + [_plain(stages.left(stage)), f"{100 * stage['kernel_sparsity']:.1f} %", str(stage.get("epochs", ""))]
+        for number, (stage, asked) in enumerate(zip(applied["stages"], stages.asked_of(applied), strict=True), 1)
+    ]
+    parts = [
+        "### How it was made smaller",
+        f"By the recipe {_code(applied['name'])}" + (f": {_plain(told)}." if told else "."),
+        _table(["stage", "learned from, beside the labels", "what is left", "zeros in kernels", "epochs"], rows, align="---"),
+    ]
+    if teacher:
+        parts.append(f"Another model taught it: {_plain(teacher['source'])}, a file of SHA-256 {teacher['sha256']}.")
+    return "\n\n".join(parts)
+
+
+def _recipe_of(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The recipe that made the file that ships; None where it is of the trained model as it was."""
+    chosen = str(report.get("chosen"))
+    return next((each for each in report.get("compression") or [] if chosen.startswith(f"{each['name']}_")), None)
 
 
 def _longest(bundle: Mapping[str, Any]) -> str:
@@ -198,6 +227,9 @@ def _beside_the_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if learned:
         what = f"{learned['taken']:,} of {learned['texts']:,} ({learned['source']}) trained as the class that a probe took them for"
         facts.append(("texts without labels", what))
+    if beside := (_recipe_of(report) or {}).get("unlabelled"):
+        what = f"{beside['texts']:,} ({beside['source']}, SHA-256 {beside['sha256']}), of which the trained model said what they are"
+        facts.append(("texts without labels, for the recipe", what))
     if guessed := (at(report, "train", "guessed_labels", "rows") or {}).get(report.get("of_task")):
         facts.append(("labels that a first training guessed", f"{guessed:,}, each at half the weight of one that was given"))
     return facts
@@ -214,6 +246,13 @@ def _analyses(report: Mapping[str, Any]) -> str:
     ]
     if interval:
         parts.append(f"95 % interval of the accuracy (Wilson): {interval[0] * 100:.2f} to {interval[1] * 100:.2f} %.")
+    if flips := at(report, "cost", "flips"):
+        rows, against = report["cost"]["rows"], _plain(report["cost"]["against"])
+        parts.append(
+            f"Beside {against} of the trained model: of {rows:,} answers {flips['lost']:,} right ones are lost, {flips['gained']:,} gained."
+        )
+    if report.get("gate"):
+        parts.append(f"Bounds that were asked for: {'; '.join(map(_bound, report['gate']))}.")
     if at(variant, "metrics", "oos_recall") is None:
         parts.append(f"Recognising texts that are out of scope: {NOT_MEASURED}.")
     let_in = at(variant, "metrics", "fpr95")
@@ -238,6 +277,12 @@ def _analyses(report: Mapping[str, Any]) -> str:
             _table(["class", "precision", "recall", "F1", "test rows"], rows),
         ]
     return "\n\n".join(parts)
+
+
+def _bound(row: Mapping[str, Any]) -> str:
+    name = row["bound"].replace("_", " ") + (f" of {row['task']}" if row.get("task") else "")
+    asked, found = (NOT_MEASURED if figure is None else f"{figure:.5g}" for figure in (row["asked"], row["found"]))
+    return _plain(f"{name} {asked} ({'holds' if row['holds'] else 'BROKEN'}: {found})")
 
 
 def _caveats(report: Mapping[str, Any]) -> str:

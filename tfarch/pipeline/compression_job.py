@@ -45,7 +45,8 @@ from tfarch.pipeline.fitting import (
 )
 from tfarch.pipeline.lesson import JointLesson
 from tfarch.pipeline.prepare import Tasks, some_rows
-from tfarch.pipeline.taught import Teaching, lessons_of, taught_of
+from tfarch.pipeline.taught import Asked, Teaching, lessons_of, taught_of
+from tfarch.pipeline.teachers import teacher_facts
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.progress import say
 from tfarch.run_folder import RunFolder
@@ -69,10 +70,11 @@ def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe
     Args:
         said_before: folder that keeps what the trained model says of texts.
     """
-    lessons = lessons_of(config, tasks, trained, folder)
+    asked = Asked(trained, config.train.precision, said_before)
+    lessons = lessons_of(config, tasks, trained, folder, asked)
     if config.train.guess_missing and any(lessons.lacking.values()):
         lessons = with_guesses(lessons, trained.build(0), tasks)
-    work = _Work(config, tasks, lessons, trained, folder, said_before)
+    work = _Work(config, tasks, lessons, trained, folder, asked)
     model = work.before
     figures: list[dict] = []
     for number, stage in enumerate(recipe.stages, 1):
@@ -81,10 +83,13 @@ def compress(config: Config, tasks: Tasks, trained: TrainedModel, recipe: Recipe
         model, done = run(f"{recipe.name}-{number}-{stage.kind}", stage, model)
         figures.append({"kind": stage.kind, "kernel_sparsity": kernel_sparsity(dict(model.weights)), **done})
     facts = {"recipe": recipe.as_dict(), "stages": figures}
+    if any(taught_of(stage) for stage in recipe.stages) and config.compress.teacher is not None:
+        facts["teacher"] = teacher_facts(config.compress.teacher)
     stages = {}
     for task, prepared in work.read_by(model.tokeniser).items():
-        own = trained.tasks[task]
-        added = measured_stage(config, recipe.name, own, model.spec, of_task(model.weights, task), prepared, facts)
+        own, beside = trained.tasks[task], lessons.lessons[task].figures.get("unlabelled")
+        told = {**facts, "unlabelled": beside} if beside else facts
+        added = measured_stage(config, recipe.name, own, model.spec, of_task(model.weights, task), prepared, told)
         stages[task] = [*(stage for stage in own.stages if stage.name != recipe.name), added]
     trained = trained.with_stages(stages)
     trained.save(folder)
@@ -100,7 +105,7 @@ class _Work:
     lessons: JointLesson
     trained: TrainedModel
     folder: RunFolder
-    said_before: Path
+    asked: Asked
 
     @property
     def before(self) -> Model:
@@ -200,7 +205,7 @@ class _Work:
 
     @functools.cached_property
     def _teaching(self) -> Teaching:
-        return Teaching(self.config, self.tasks, self.lessons, self.trained, self.folder, self.said_before)
+        return Teaching(self.config, self.tasks, self.lessons, self.trained, self.folder, self.asked)
 
     def _settings(self, stage: Training) -> TrainConfig:
         freeze = [pattern for each in stage.freeze for pattern in (self.config.train.freeze if each == "auto" else [each])]
@@ -250,8 +255,9 @@ class _Work:
             stage=dataclasses.asdict(stage),
             taught=taught,
         )
-        found, figures = fitting.run(self.config, self.read_by(model.tokeniser), self._examples(model, stage), self.folder)
-        return without_teacher(found), figures
+        examples = self._examples(model, stage)
+        found, figures = fitting.run(self.config, self.read_by(model.tokeniser), examples, self.folder)
+        return without_teacher(found), figures | ({"texts": self._teaching.counts(examples)} if taught else {})
 
     def _teacher_of(self, tokeniser: Tokeniser) -> tf.keras.Model:
         """The trained model, reading the ids of a tokeniser that has some of its pieces."""

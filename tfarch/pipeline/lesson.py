@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,6 @@ from tfarch.pipeline.untrained import untrained_vectors
 from tfarch.progress import say
 from tfarch.runtime.logistic import softmax
 from tfarch.training import class_weights
-from tfarch.training.inference import Forward
 from tfarch.training.probe import chosen_l2, fit_probe
 from tfarch.training.self_training import self_trained_probe, surest
 
@@ -202,8 +201,13 @@ def lesson_of(config: Config, prepared: Prepared, cache: Path) -> Lesson:
     return _with_unlabelled(lesson, config, prepared, cache) if config.data.unlabelled else lesson
 
 
-def lesson_after(config: Config, prepared: Prepared, trained: TrainedClassifier, cache: Path) -> Lesson:
+def lesson_after(
+    config: Config, prepared: Prepared, trained: TrainedClassifier, cache: Path, said: Callable[[Tokens], np.ndarray]
+) -> Lesson:
     """What the stages of a recipe train on: as before, but of the texts without labels it is the trained model that says what they are.
+
+    Args:
+        said: the trained model's logits of texts, `[n, classes]`.
 
     Raises:
         InputError: the texts without labels that `config` asks for are not there.
@@ -213,9 +217,11 @@ def lesson_after(config: Config, prepared: Prepared, trained: TrainedClassifier,
         lesson = lesson._and(_names(config, prepared), np.arange(len(prepared.labels)))
     if not config.data.unlabelled:
         return lesson
-    tokens = tokenise(unlabelled_texts(config, prepared), prepared.start.tokeniser, config.data.max_length, cache)
-    taken, guesses = surest(softmax(Forward(trained.build(stage))(tokens)), SHARE)
-    return dataclasses.replace(lesson, counts=LABELLED * lesson.counts)._and(tokens.select(taken), guesses)
+    texts = unlabelled_texts(config, prepared)
+    tokens = tokenise(texts, prepared.start.tokeniser, config.data.max_length, cache)
+    taken, guesses = surest(softmax(said(tokens)), SHARE)
+    figures = _unlabelled_figures(config, texts, taken)
+    return dataclasses.replace(lesson, counts=LABELLED * lesson.counts)._and(tokens.select(taken), guesses, unlabelled=figures)
 
 
 def _labelled(prepared: Prepared) -> Lesson:
@@ -264,9 +270,13 @@ def _with_unlabelled(lesson: Lesson, config: Config, prepared: Prepared, cache: 
     l2 = chosen_l2(lesson.vectors, lesson.targets, len(prepared.labels), config.seed)
     kernel, bias = self_trained_probe(lesson.vectors, lesson.targets, counts, unknown, len(prepared.labels), l2=l2)
     taken, guesses = surest(softmax(unknown @ kernel + bias), SHARE)
-    digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
-    figures = {"source": Path(config.data.unlabelled).name, "texts": len(texts), "taken": len(taken), "sha256": digest}
+    figures = _unlabelled_figures(config, texts, taken)
     return dataclasses.replace(lesson, counts=counts)._and(tokens.select(taken), guesses, unknown[taken], unlabelled=figures)
+
+
+def _unlabelled_figures(config: Config, texts: Sequence[str], taken: np.ndarray) -> dict[str, Any]:
+    digest = hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+    return {"source": Path(config.data.unlabelled).name, "texts": len(texts), "taken": len(taken), "sha256": digest}
 
 
 def unlabelled_texts(config: Config, prepared: Prepared) -> Sequence[str]:

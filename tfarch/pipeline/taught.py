@@ -14,10 +14,11 @@ from tfarch.compression.recipe import Training
 from tfarch.config import Config
 from tfarch.data.batches import Examples
 from tfarch.data.tokens import Tokens, tokenise
+from tfarch.models.classifier import columns_of
 from tfarch.pipeline.fitting import Taught, classes_of, joint_lesson, with_text_vector
 from tfarch.pipeline.kept_output import kept_output
-from tfarch.pipeline.lesson import JointLesson, lesson_after, unlabelled_texts
-from tfarch.pipeline.prepare import Tasks
+from tfarch.pipeline.lesson import JointLesson, Lesson, lesson_after, unlabelled_texts
+from tfarch.pipeline.prepare import Prepared, Tasks
 from tfarch.pipeline.teachers import load_teacher, require_like_vectors, taught_by, texts_of
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.pipeline.variations import varied_texts
@@ -34,9 +35,39 @@ def taught_of(stage: Training) -> Taught | None:
     return taught if taught.share or taught.vectors or taught.distance else None
 
 
-def lessons_of(config: Config, tasks: Tasks, trained: TrainedModel, folder: RunFolder) -> JointLesson:
+class Asked:
+    """What the trained model says of texts that are given in its ids: logits and text vectors, float32 `[n, sum of classes + width]`; kept in a folder, so that a
+    further recipe need not ask again.
+
+    Args:
+        precision: as the run trained: bfloat16 takes 0.6 of the time where it is fast, and moves the probabilities by 0.0005.
+    """
+
+    def __init__(self, trained: TrainedModel, precision: str, cache: Path):
+        self._trained, self._precision, self._cache = trained, precision_for(precision), cache
+
+    def __call__(self, tokens: Tokens) -> np.ndarray:
+        spec, weights = self._trained.any.stages[0].spec, self._trained.weights(0)
+        return kept_output(self._cache, f"answers-{self._precision}", spec, weights, tokens, lambda: self._ask(tokens))
+
+    def _ask(self, tokens: Tokens) -> np.ndarray:
+        say(f"asking the trained model about {len(tokens):,} texts")
+        return self._forward(tokens, title="asking the trained model")
+
+    @functools.cached_property
+    def _forward(self) -> Forward:
+        with precision_policy(self._precision):
+            return Forward(with_text_vector(self._trained.build(0)))
+
+
+def lessons_of(config: Config, tasks: Tasks, trained: TrainedModel, folder: RunFolder, said: Asked) -> JointLesson:
     """What all tasks train on after the main training."""
-    return joint_lesson(config, tasks, lambda task, prepared: lesson_after(config, prepared, trained.tasks[task], folder.cache))
+    classes = classes_of(tasks)
+
+    def lesson(task: str, prepared: Prepared) -> Lesson:
+        return lesson_after(config, prepared, trained.tasks[task], folder.cache, lambda tokens: said(tokens)[:, columns_of(classes, task)])
+
+    return joint_lesson(config, tasks, lesson)
 
 
 @dataclass(frozen=True)
@@ -44,7 +75,7 @@ class Teaching:
     """The teacher is the model of another run where `config.compress.teacher` names one, and else `trained`, in whose ids all texts are.
 
     lessons: what is trained on without a teacher.
-    said_before: folder where it is kept what `trained` says of texts, so that a further recipe need not ask again.
+    asked: the trained model.
     """
 
     config: Config
@@ -52,7 +83,7 @@ class Teaching:
     lessons: JointLesson
     trained: TrainedModel
     folder: RunFolder
-    said_before: Path
+    asked: Asked
 
     def examples(self, stage: Training, width: int) -> Examples:
         """What a stage that has a teacher trains on: what it says stands beside the labels, and alone where there are none.
@@ -71,6 +102,11 @@ class Teaching:
         require_like_vectors(width, said.shape[1] - classes)
         return dataclasses.replace(found, targets=np.concatenate([found.targets, said[:, classes:]], axis=1))
 
+    def counts(self, examples: Examples) -> dict[str, int]:
+        """How many of a stage's examples are texts of the lessons, texts without labels, and texts made of the training texts."""
+        rows, unlabelled = len(self._told.examples), len(self._unlabelled)
+        return {"rows": rows, "unlabelled": unlabelled, "made": len(examples) - rows - unlabelled}
+
     @property
     def _tokeniser(self) -> Tokeniser:
         """That of the trained model."""
@@ -82,7 +118,7 @@ class Teaching:
         if not self._unlabelled:
             return self.lessons
         config = dataclasses.replace(self.config, data=dataclasses.replace(self.config.data, unlabelled=None))
-        lessons = lessons_of(config, self.tasks, self.trained, self.folder)
+        lessons = lessons_of(config, self.tasks, self.trained, self.folder, self.asked)
         return dataclasses.replace(lessons, guesses=None)
 
     @functools.cached_property
@@ -94,16 +130,20 @@ class Teaching:
         """The texts without labels and so many made of each training text; and what the teacher says of all texts, these last: logits and text vectors,
         `[n, sum of classes + width]`. Each text is asked about once, whatever the stages ask for: fewer variations are the beginning of more."""
         known = dict.fromkeys(text for prepared in self.tasks.values() for text in prepared.train.texts)
-        more = [*self._unlabelled, *varied_texts(list(known), variations, self.config.seed)]
         own, heard = self._told.examples.tokens, self._heard
         if not heard:
-            heard.append((own, self._ask(own, ())))
-        new = more[sum(len(tokens) for tokens, _ in heard[1:]) :]
-        if new:
-            tokens = tokenise(new, self._tokeniser, self.config.data.max_length, self.folder.cache)
-            heard.append((tokens, self._ask(tokens, new)))
-        added = Tokens.joined([tokens for tokens, _ in heard[1:]]).select(np.arange(len(more))) if more else None
-        return added, np.concatenate([said for _, said in heard])[: len(own) + len(more)]
+            heard.append((own, self._answers(own, ())))
+            self._hear(self._unlabelled)
+        made = varied_texts(list(known), variations, self.config.seed)
+        self._hear(made[sum(len(tokens) for tokens, _ in heard[1:]) - len(self._unlabelled) :])
+        count = len(self._unlabelled) + len(made)
+        added = Tokens.joined([tokens for tokens, _ in heard[1:]]).select(np.arange(count)) if count else None
+        return added, np.concatenate([said for _, said in heard])[: len(own) + count]
+
+    def _hear(self, texts: Sequence[str]) -> None:
+        if texts:
+            tokens = tokenise(texts, self._tokeniser, self.config.data.max_length, self.folder.cache)
+            self._heard.append((tokens, self._answers(tokens, texts)))
 
     @functools.cached_property
     def _heard(self) -> list[tuple[Tokens, np.ndarray]]:
@@ -111,30 +151,18 @@ class Teaching:
         return []
 
     @functools.cached_property
-    def _ask(self) -> Callable[[Tokens, Sequence[str]], np.ndarray]:
+    def _answers(self) -> Callable[[Tokens, Sequence[str]], np.ndarray]:
         """Who says what texts are, given in the trained model's ids; those that are not trained on also in words."""
         if self.config.compress.teacher is not None:
             tokeniser, max_length = self._tokeniser, self.config.data.max_length
             model = load_teacher(self.config.compress.teacher, self.tasks)
             return lambda tokens, more: taught_by(model, self.tasks, texts_of(tokens, self.tasks, tokeniser, max_length, more))
-        # As the run trained: bfloat16 takes 0.6 of the time where it is fast, and moves the probabilities by 0.0005.
-        precision, spec, weights = precision_for(self.config.train.precision), self.trained.any.stages[0].spec, self.trained.weights(0)
-
-        @functools.cache
-        def forward() -> Forward:
-            with precision_policy(precision):
-                return Forward(with_text_vector(self.trained.build(0)))
-
         # As its file says them, with the temperature that validation settled: the logits of rows that it was trained on are surer than it is right.
         temperatures = [self.trained.tasks[task].stages[0].calibration["temperature"] for task in classes_of(self.tasks)]
         softened = np.repeat(temperatures, list(classes_of(self.tasks).values())).astype(np.float32)
 
         def answers(tokens: Tokens, more: Sequence[str]) -> np.ndarray:
-            def asked() -> np.ndarray:
-                say(f"asking the trained model about {len(tokens):,} texts")
-                return forward()(tokens, title="asking the trained model")
-
-            said = kept_output(self.said_before, f"answers-{precision}", spec, weights, tokens, asked)
+            said = self.asked(tokens)
             return np.concatenate([said[:, : len(softened)] / softened, said[:, len(softened) :]], axis=1)
 
         return answers

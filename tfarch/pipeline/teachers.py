@@ -14,6 +14,7 @@ from tfarch.pipeline.prepare import Tasks
 from tfarch.progress import say
 from tfarch.quiet import quiet
 from tfarch.runtime import load
+from tfarch.runtime.bundle import read_bundle
 from tfarch.runtime.classifier import Classifier
 from tfarch.runtime.multitask import MultitaskClassifier
 from tfarch.runtime.tokeniser import Tokeniser
@@ -27,9 +28,8 @@ def load_teacher(place: str | Path, tasks: Tasks) -> Mapping[str, Classifier]:
     Raises:
         InputError: there is none, or it tells other classes apart.
     """
-    folder = Path(place) / "bundle" if (Path(place) / "bundle").is_dir() else Path(place)
     with quiet():
-        model = load(folder)
+        model = load(_bundle_of(place))
     if not isinstance(model, (Classifier, MultitaskClassifier)):
         raise InputError("is no classifier: it cannot teach one", file=place)
     teachers = MultitaskClassifier.of(model)
@@ -41,6 +41,17 @@ def load_teacher(place: str | Path, tasks: Tasks) -> Mapping[str, Classifier]:
             told = [f"{name} {', '.join(sorted(each)[:5])}" for name, each in (("it lacks", missing), ("it has besides", more)) if each]
             raise InputError(f"tells other classes apart: {'; '.join(told)}", file=place)
     return teachers
+
+
+def teacher_facts(place: str | Path) -> dict[str, str]:
+    """For the report: which folder it came from, and the SHA-256 of its file."""
+    bundle = read_bundle(_bundle_of(place), verify=False).description
+    return {"source": Path(place).name, "sha256": bundle["files"][bundle["model"]["file"]]}
+
+
+def _bundle_of(place: str | Path) -> Path:
+    beside = Path(place) / "bundle"
+    return beside if beside.is_dir() else Path(place)
 
 
 def taught_by(teachers: Mapping[str, Classifier], tasks: Tasks, texts: Sequence[str]) -> np.ndarray:
