@@ -190,9 +190,7 @@ def test_the_recipe_that_made_the_file_is_told_stage_by_stage_and_what_it_cost()
     learned = "90 % of the loss by the answers of large, 50 texts without labels, 1,600 texts made of the 800 that are trained on"
     assert f"| 1. slim by information | {learned} | 6,000 pieces; 2 layers; heads 3, 4; neurons 8, 9 | 1.2 % | 3 |" in card
     assert "Another model taught it: large, a file of SHA-256 beef." in card
-    assert (
-        "- **texts without labels, for the recipe:** 50 (logs.txt, SHA-256 feed), of which the trained model said what they are\n" in card
-    )
+    assert "- **texts without labels, for the recipe:** 50 (logs.txt, SHA-256 feed), by what large says of them\n" in card
     assert "Beside float32 of the trained model: of 3,080 answers 30 right ones are lost, 25 gained." in card
     assert "Bounds that were asked for: megabytes 6 (holds: 4.982); accuracy loss 0.01 (BROKEN: 0.02)." in card
 
@@ -200,3 +198,19 @@ def test_the_recipe_that_made_the_file_is_told_stage_by_stage_and_what_it_cost()
 def test_a_file_of_the_trained_model_as_it_was_has_no_recipe_to_tell_of():
     assert "made smaller" not in render_model_card({**REPORT, "compression": [SMALLER]}, BUNDLE)
     assert "Bounds" not in render_model_card({**REPORT, "gate": []}, BUNDLE)
+
+
+def test_a_bound_of_one_task_stands_with_that_task():
+    rows = [
+        {**row, **{part: {"mood": row[part], "topic": row[part]} for part in ("metrics", "paired") if part in row}}
+        for row in REPORT["variants"]
+    ]
+    own = {"data": REPORT["data"]}
+    bound = {"bound": "accuracy", "asked": 0.9, "found": 0.94, "holds": True}
+    gate = [{**bound, "task": "mood"}, {"bound": "megabytes", "asked": 6.0, "found": 5.0, "holds": True}]
+    report = {**REPORT, "variants": rows, "tasks": {"mood": own, "topic": own}, "gate": gate}
+    card = render_model_card(report, {**BUNDLE, "tasks": {"mood": {}, "topic": {}}})
+    analyses = card[card.index("## Quantitative analyses") :]
+    mood, topic = analyses.split("### topic")[:2]
+    assert "Bounds that were asked for: accuracy 0.9 (holds: 0.94); megabytes 6 (holds: 5)." in mood
+    assert "Bounds that were asked for: megabytes 6 (holds: 5)." in topic

@@ -227,8 +227,10 @@ def _beside_the_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     if learned:
         what = f"{learned['taken']:,} of {learned['texts']:,} ({learned['source']}) trained as the class that a probe took them for"
         facts.append(("texts without labels", what))
-    if beside := (_recipe_of(report) or {}).get("unlabelled"):
-        what = f"{beside['texts']:,} ({beside['source']}, SHA-256 {beside['sha256']}), of which the trained model said what they are"
+    applied = _recipe_of(report) or {}
+    if beside := applied.get("unlabelled"):
+        who = at(applied, "teacher", "source") or "the trained model"
+        what = f"{beside['texts']:,} ({beside['source']}, SHA-256 {beside['sha256']}), by what {who} says of them"
         facts.append(("texts without labels, for the recipe", what))
     if guessed := (at(report, "train", "guessed_labels", "rows") or {}).get(report.get("of_task")):
         facts.append(("labels that a first training guessed", f"{guessed:,}, each at half the weight of one that was given"))
@@ -251,8 +253,9 @@ def _analyses(report: Mapping[str, Any]) -> str:
         parts.append(
             f"Beside {against} of the trained model: of {rows:,} answers {flips['lost']:,} right ones are lost, {flips['gained']:,} gained."
         )
-    if report.get("gate"):
-        parts.append(f"Bounds that were asked for: {'; '.join(map(_bound, report['gate']))}.")
+    bounds = [_bound(row) for row in report.get("gate") or [] if row.get("task") in (None, report.get("of_task"))]
+    if bounds:
+        parts.append(f"Bounds that were asked for: {'; '.join(bounds)}.")
     if at(variant, "metrics", "oos_recall") is None:
         parts.append(f"Recognising texts that are out of scope: {NOT_MEASURED}.")
     let_in = at(variant, "metrics", "fpr95")
@@ -280,9 +283,8 @@ def _analyses(report: Mapping[str, Any]) -> str:
 
 
 def _bound(row: Mapping[str, Any]) -> str:
-    name = row["bound"].replace("_", " ") + (f" of {row['task']}" if row.get("task") else "")
     asked, found = (NOT_MEASURED if figure is None else f"{figure:.5g}" for figure in (row["asked"], row["found"]))
-    return _plain(f"{name} {asked} ({'holds' if row['holds'] else 'BROKEN'}: {found})")
+    return _plain(f"{row['bound'].replace('_', ' ')} {asked} ({'holds' if row['holds'] else 'BROKEN'}: {found})")
 
 
 def _caveats(report: Mapping[str, Any]) -> str:
