@@ -196,7 +196,7 @@ def test_the_recipe_that_made_the_file_is_told_stage_by_stage_and_what_it_cost()
 
 
 def test_a_file_of_the_trained_model_as_it_was_has_no_recipe_to_tell_of():
-    assert "made smaller" not in render_model_card({**REPORT, "compression": [SMALLER]}, BUNDLE)
+    assert "made smaller" not in render_model_card({**REPORT, "compression": []}, BUNDLE)
     assert "Bounds" not in render_model_card({**REPORT, "gate": []}, BUNDLE)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfarch.evaluation.cost import FEWEST
+from tfarch.evaluation.figures import asked_and_found
 from tfarch.evaluation.markup import Child, Markup, fact_list, named, quoted, scrolled, tag
 
 Report = Mapping[str, Any]
@@ -50,9 +51,8 @@ def gate(report: Report) -> Child:
     lines = []
     for row in rows:
         verdict = "holds" if row["holds"] else "broken"
-        figures = ["not measured" if figure is None else f"{figure:.5g}" for figure in (row["asked"], row["found"])]
         name = row["bound"].replace("_", " ") + (f" of {row['task']}" if row.get("task") else "")
-        cells = [tag("td", each, class_="number") for each in figures]
+        cells = [tag("td", each, class_="number") for each in asked_and_found(row)]
         lines.append(tag("tr", tag("th", name, scope="row"), cells, tag("td", verdict, class_=f"number verdict {verdict}")))
     note = "Where a bound is broken, the command ended with exit code 1. Losses are against the float32 file of the trained model."
     return [

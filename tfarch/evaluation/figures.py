@@ -94,6 +94,12 @@ def at(values: Any, *path: str) -> Any:
     return values
 
 
+def asked_and_found(bound: Mapping[str, Any]) -> tuple[str, str]:
+    """The two figures of a row of the report's `gate`."""
+    asked, found = ("not measured" if figure is None else f"{figure:.5g}" for figure in (bound["asked"], bound["found"]))
+    return asked, found
+
+
 def chosen_variant(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The variant that ships, if the report has measured it."""
     return next((each for each in report.get("variants") or () if each["name"] == report.get("chosen")), None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tfarch.evaluation import stages
-from tfarch.evaluation.figures import METHOD_NAMES, at, chosen_variant, headline, rejection, scored_rows, variant_columns
+from tfarch.evaluation.figures import METHOD_NAMES, asked_and_found, at, chosen_variant, headline, rejection, scored_rows, variant_columns
 from tfarch.evaluation.tasks import views
 
 UNKNOWN = "unknown"
@@ -112,9 +112,8 @@ def _made_smaller(report: Mapping[str, Any]) -> str:
 
 
 def _recipe_of(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The recipe that made the file that ships; None where it is of the trained model as it was."""
-    chosen = str(report.get("chosen"))
-    return next((each for each in report.get("compression") or [] if chosen.startswith(f"{each['name']}_")), None)
+    """The recipe that made the file that ships, which is the last that was applied; None where it is of the trained model as it was."""
+    return (report.get("compression") or [None])[-1]
 
 
 def _longest(bundle: Mapping[str, Any]) -> str:
@@ -283,7 +282,7 @@ def _analyses(report: Mapping[str, Any]) -> str:
 
 
 def _bound(row: Mapping[str, Any]) -> str:
-    asked, found = (NOT_MEASURED if figure is None else f"{figure:.5g}" for figure in (row["asked"], row["found"]))
+    asked, found = asked_and_found(row)
     return _plain(f"{row['bound'].replace('_', ' ')} {asked} ({'holds' if row['holds'] else 'BROKEN'}: {found})")
 
 

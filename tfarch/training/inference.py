@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tfarch.data.batches import plan_in_order
+from tfarch.data.batches import Batch, plan_in_order
 from tfarch.data.tokens import Tokens
 from tfarch.evaluation.metrics import classification_metrics
 from tfarch.progress import Progress
@@ -31,23 +31,25 @@ class Forward:
         Args:
             title: of a line that tells how far it is, where it takes long; without one nothing is told.
         """
-        result, done = None, 0
-        batches, progress = plan_in_order(tokens.lengths, batch_size), Progress(title, len(tokens)) if title else None
-        if progress:
-            # In order the longest come last, and the time left would be told too short.
-            batches = [batches[number] for number in np.random.default_rng(0).permutation(len(batches))]
-        for batch in batches:
+        result, batches = None, plan_in_order(tokens.lengths, batch_size)
+        for batch in _told(batches, title, len(tokens)) if title else batches:
             inputs = {name: tf.constant(value) for name, value in tokens.padded(batch.rows, batch.length).items()}
             output = self._run(inputs).numpy()
             if result is None:
                 result = np.empty((len(tokens), *output.shape[1:]), output.dtype)
             result[batch.rows] = output
-            done += len(batch.rows)
-            if progress and done < len(tokens):
-                progress.update(done)
-        if progress:
-            progress.close()
         return result
+
+
+def _told(batches: Sequence[Batch], title: str, texts: int) -> Iterator[Batch]:
+    """The batches, with a line that tells how many texts were done; by chance, as in order the longest come last and the time left would be told too short."""
+    progress, done = Progress(title, texts), 0
+    for number in np.random.default_rng(0).permutation(len(batches)):
+        yield batches[number]
+        done += len(batches[number].rows)
+        if done < texts:
+            progress.update(done)
+    progress.close()
 
 
 class ClassificationEvaluator:
