@@ -1,6 +1,5 @@
 """A recipe from a CSV to a measured bundle, and a further one from the finished run: what the report says is what the files hold."""
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -11,13 +10,9 @@ import pytest
 import tfarch
 from tests.tiny_questions import call
 from tfarch.cli.compression import main
-from tfarch.compression.recipe import Slim
-from tfarch.config import Config
 from tfarch.errors import InputError
 from tfarch.export.linter import examine
 from tfarch.models.weights import load_weights
-from tfarch.pipeline.prepare import prepare
-from tfarch.pipeline.taught import Asked, Teaching, lessons_of
 from tfarch.pipeline.trained import TrainedModel
 from tfarch.run_folder import RunFolder
 from tfarch.runtime.bundle import verify_bundle
@@ -398,45 +393,3 @@ def test_logical_devices_train_and_then_prune_in_a_process_of_its_own(tmp_path):
     (stage,) = report["compression"][0]["stages"]
     assert report["train"]["replicas"] == stage["replicas"] == 2
     assert stage["kernel_sparsity"] == pytest.approx(0.3, abs=0.01)
-
-
-def test_what_the_trained_model_teaches_has_the_temperature_of_its_file(folders, tmp_path):
-    folder = RunFolder(folders[0])
-    config, trained = Config().with_file(folder.config), TrainedModel.load(folder)
-    tasks = prepare(config, folder.cache, start=trained.start, labels=trained.labels)
-    taught = {}
-    for calibrated, asked in ((1.0, 0.6), (3.0, 0.2), (1.0, 0.2)):
-        stage = dataclasses.replace(trained.only.stages[0], calibration={"temperature": calibrated})
-        own = trained.with_stages({"": [stage]})
-        said = Asked(own, "float32", tmp_path)
-        teaching = Teaching(config, tasks, lessons_of(config, tasks, own, folder, said), own, folder, said)
-        taught[calibrated, asked] = teaching.examples(Slim(distillation=0.5, temperature=asked), width=32).targets
-    np.testing.assert_allclose(taught[3.0, 0.2], taught[1.0, 0.6], atol=1e-6)
-    assert np.abs(taught[3.0, 0.2] - taught[1.0, 0.2]).max() > 0.05
-
-
-TAUGHT = """
-version: 1
-name: taught
-stages:
-  - {kind: student, depth: 0, width: 8, vocabulary: 40, epochs: 1, distillation: 0.5, variations: VARIATIONS}
-"""
-
-
-def test_a_run_is_asked_once_for_all_recipes(folders, tmp_path):
-    asked, weights = [], []
-    for kept in (folders[0] / "cache").glob("answers-*"):
-        kept.unlink()
-    for name, variations, spoilt in (("first", 1, False), ("again", 1, False), ("more", 2, False), ("mended", 1, True)):
-        (tmp_path / "taught.yaml").write_text(TAUGHT.replace("VARIATIONS", str(variations)), encoding="utf-8")
-        if spoilt:
-            for kept in (folders[0] / "cache").glob("answers-*"):
-                kept.write_bytes(kept.read_bytes()[:100])
-        answer = call("compress", "--recipe", tmp_path / "taught.yaml", "--from", folders[0], "--out", tmp_path / name)
-        assert answer.code == 0, answer.err
-        asked.append(asked_about(answer.err))
-        weights.append((tmp_path / name / "checkpoints" / "taught.safetensors").read_bytes())
-    rows, varied = asked[0]
-    assert asked == [[rows, varied], [], [asked[2][0]], [rows, varied]]
-    assert varied < asked[2][0]
-    assert weights[0] == weights[1] == weights[3]
